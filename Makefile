@@ -1,0 +1,42 @@
+# Needs Python >= 3.10 with venv and pip, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORE := .venv-core
+
+.PHONY: demo test check check-core bench clean
+
+demo: $(VENV)/core.stamp  ## recognise the actions of the bundled sample clip
+	$(BIN)/actionzoo predict src/actionzoo/assets/sample.mp4
+
+test: $(VENV)/test.stamp  ## all tests, both cores
+	$(BIN)/python -m pytest -n auto --dist loadfile
+
+check: $(VENV)/lint.stamp  ## lint and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/codespell src tests docs recipes benchmarks README.md CHANGELOG.md CONTRIBUTING.md
+
+check-core: $(CORE)/core.stamp  ## the core install by itself: no torch anywhere
+	$(CORE)/bin/python benchmarks/startup.py
+	$(CORE)/bin/actionzoo predict src/actionzoo/assets/sample.mp4 --format jsonl
+
+bench: $(VENV)/test.stamp  ## ours and the straight way, side by side
+	$(BIN)/python benchmarks/predict.py
+
+$(VENV)/core.stamp $(CORE)/core.stamp: pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --editable .
+	touch $@
+
+$(VENV)/test.stamp: $(VENV)/core.stamp
+	$(BIN)/pip install --quiet --editable '.[test]'
+	touch $@
+
+$(VENV)/lint.stamp: $(VENV)/test.stamp
+	$(BIN)/pip install --quiet --editable '.[lint]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(CORE) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,59 @@
+"""Say which human action a video shows.
+
+>>> import actionzoo
+>>> actionzoo.predict("clip.mp4").top_k(3)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from actionzoo.clip import Clip as Clip
+    from actionzoo.clip import Frame as Frame
+    from actionzoo.clip import VideoInfo as VideoInfo
+    from actionzoo.errors import ActionZooError as ActionZooError
+    from actionzoo.prediction import LabelScore as LabelScore
+    from actionzoo.prediction import Prediction as Prediction
+    from actionzoo.predictor import Predictor as Predictor
+    from actionzoo.predictor import predict as predict
+    from actionzoo.spec import InputSpec as InputSpec
+    from actionzoo.spec import Metric as Metric
+    from actionzoo.spec import ModelSpec as ModelSpec
+    from actionzoo.spec import Resize as Resize
+    from actionzoo.spec import Views as Views
+    from actionzoo.spec import Weights as Weights
+    from actionzoo.video import open_video as open_video
+
+__version__ = "0.1.0"
+
+# Public name -> its module. Imported at first use: `import actionzoo` costs nothing.
+_HOMES = {
+    "ActionZooError": "errors",
+    "Clip": "clip",
+    "Frame": "clip",
+    "InputSpec": "spec",
+    "LabelScore": "prediction",
+    "Metric": "spec",
+    "ModelSpec": "spec",
+    "Prediction": "prediction",
+    "Predictor": "predictor",
+    "Resize": "spec",
+    "VideoInfo": "clip",
+    "Views": "spec",
+    "Weights": "spec",
+    "open_video": "video",
+    "predict": "predictor",
+}
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'actionzoo' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"actionzoo.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
