@@ -18,10 +18,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actionzoo import video as video_module
 from actionzoo.clip import Frame
 from actionzoo.errors import CannotDecode, CannotOpen, VideoError
-from actionzoo.video import EndedEarly, Source, open_video
+from actionzoo.video import EndedEarly, Source, container, open_video, pictures
 from videos import (
     number_pixels,
     picture_bytes,
@@ -193,8 +192,8 @@ def test_milliseconds_of_matroska_never_pick_the_neighbour(tmp_path: Path) -> No
 @pytest.fixture
 def counts(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     counted = {"packets": 0, "converted": 0}
-    decode = video_module._StreamVideo._decode
-    convert = video_module._Converter.__call__
+    decode = container.ContainerVideo._decode
+    convert = pictures.Converter.__call__
 
     def counting_decode(self: Any, packet: Any) -> Any:
         counted["packets"] += packet is not None and packet.size > 0
@@ -204,8 +203,8 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         counted["converted"] += 1
         return convert(self, *args)
 
-    monkeypatch.setattr(video_module._StreamVideo, "_decode", counting_decode)
-    monkeypatch.setattr(video_module._Converter, "__call__", counting_convert)
+    monkeypatch.setattr(container.ContainerVideo, "_decode", counting_decode)
+    monkeypatch.setattr(pictures.Converter, "__call__", counting_convert)
     return counted
 
 
