@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from actionzoo.errors import ConfigError, UnknownModel
+from actionzoo.models import x3d
+from actionzoo.zoo import collect, create_model, get_spec, list_models
+
+
+def test_every_listed_model_has_its_spec() -> None:
+    assert [get_spec(name).name for name in list_models()] == list_models()
+
+
+def test_a_pattern_narrows_the_list() -> None:
+    assert list_models("x3d_*s_*") == ["x3d_xs_kinetics400", "x3d_s_kinetics400"]
+    assert list_models("nothing") == []
+
+
+def test_a_mistyped_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownModel, match="did you mean 'x3d_m_kinetics400'"):
+        get_spec("x3d_m_kinetic400")
+
+
+def test_two_models_of_one_name_cannot_be_written_down() -> None:
+    family = SimpleNamespace(SPECS=(x3d.SPECS[0], replace(x3d.SPECS[1], name=x3d.SPECS[0].name)))
+    with pytest.raises(AssertionError, match="two models"):
+        collect((family,))
+
+
+def test_the_head_has_as_many_classes_as_asked_for() -> None:
+    model = create_model("x3d_xs_kinetics400", num_classes=7).eval()
+    assert model(torch.zeros(1, 3, 4, 32, 32)).shape == (1, 7)
+    with pytest.raises(ConfigError, match="num_classes is 0"):
+        create_model("x3d_xs_kinetics400", num_classes=0)
+
+
+def test_weights_come_from_a_file(tmp_path: Path) -> None:
+    saved = create_model("x3d_xs_kinetics400", num_classes=7)
+    torch.save(saved.state_dict(), tmp_path / "seven.pt")
+    same = create_model("x3d_xs_kinetics400", num_classes=7, weights=tmp_path / "seven.pt")
+    torch.testing.assert_close(same.state_dict(), saved.state_dict())
+
+
+def test_another_number_of_classes_leaves_only_the_head_new(tmp_path: Path) -> None:
+    saved = create_model("x3d_xs_kinetics400", num_classes=7)
+    torch.save(saved.state_dict(), tmp_path / "seven.pt")
+    tuned = create_model("x3d_xs_kinetics400", num_classes=3, weights=tmp_path / "seven.pt")
+    assert tuned.classifier.out_features == 3
+    torch.testing.assert_close(tuned.stage4.state_dict(), saved.stage4.state_dict())
