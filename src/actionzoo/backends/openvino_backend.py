@@ -1,0 +1,186 @@
+"""Inference with OpenVINO. The model file carries its own spec, so it alone is enough."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+
+from actionzoo.errors import BadWeights, ConfigError
+from actionzoo.spec import InputSpec, ModelSpec
+
+SPEC_PATH = ["actionzoo", "spec"]
+"""Where an IR's runtime info holds the spec, as JSON."""
+
+CORES_PER_STREAM = 4
+"""Cores that share one clip. On two cores, one clip on both is as fast as two side by side, answers
+in half the time, and leaves more for the decoder."""
+
+_IMPORTING = threading.Lock()
+
+VIRTUAL_DEVICES = ("AUTO", "MULTI", "HETERO", "BATCH")
+
+
+def import_openvino() -> Any:
+    """Import OpenVINO, a quarter of a second, without its telemetry.
+
+    Left alone, the very import reports itself over the network. The package takes a missing
+    ``openvino_telemetry`` as "do not", so it is made to be missing.
+    """
+    with _IMPORTING:
+        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+        import openvino
+
+        # The first use of numpy's types inside OpenVINO: two threads that come to it together wait
+        # for each other for ever, one with the interpreter's lock, one with OpenVINO's.
+        openvino.Type.f32.to_dtype()
+    return openvino
+
+
+class OpenVINOBackend:
+    """A compiled OpenVINO model; may be called from several threads.
+
+    Computes in float32 wherever the device lets it: a CPU with bfloat16 instructions would
+    otherwise be given them, and differ from the other backends in the third digit.
+
+    Args:
+        path: An IR, ``.xml`` with its ``.bin`` beside it.
+        device: A device of OpenVINO, such as ``CPU``.
+        spec: Used instead of the one in the file.
+
+    Raises:
+        BadWeights: The file is no model, is damaged, carries no spec, or does not fit its spec.
+        ConfigError: There is no such device.
+    """
+
+    def __init__(self, path: Path, *, device: str = "CPU", spec: ModelSpec | None = None) -> None:
+        core = import_openvino().Core()
+        _check_device(core, device)
+        network = _read_network(core, path)
+        self.spec = spec or _read_spec(network, path)
+        _check_fit(network, self.spec, path)
+        compiled = core.compile_model(network, device, _settings(device))
+        self._input = compiled.input(self.spec.input.input_name)
+        self._output = compiled.output(self.spec.input.output_name)
+        self._axes = ["BCTHW".index(axis) for axis in self.spec.input.layout]
+        batch = self._input.partial_shape[self.spec.input.layout.index("B")]
+        self._batch: int = batch.get_length() if batch.is_static else 1
+        # One more than are computed at a time, so that none waits for Python.
+        requests = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) + 1
+        self._idle: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(requests):
+            self._idle.put(compiled.create_infer_request())
+        self._pool = ThreadPoolExecutor(requests, thread_name_prefix="openvino")
+
+    def __call__(self, clips: np.ndarray) -> np.ndarray:
+        """Return logits (B, K) float32 of clips (B, C, T, H, W) float32."""
+        starts = range(0, len(clips), self._batch)
+        parts = [self.submit(clips[start : start + self._batch]) for start in starts]
+        return np.concatenate([part.result() for part in parts])
+
+    def submit(self, clips: np.ndarray) -> Future[np.ndarray]:
+        """Do the same in the background; wait first while as many as fit are under way."""
+        request = self._idle.get()
+        return self._pool.submit(self._run, request, clips)
+
+    def _run(self, request: Any, clips: np.ndarray) -> np.ndarray:
+        # Clip by clip: measured faster than several at once, whose maps fall out of the cache.
+        try:
+            starts = range(0, len(clips), self._batch)
+            return np.concatenate(
+                [self._infer(request, clips[start : start + self._batch]) for start in starts]
+            )
+        finally:
+            self._idle.put(request)
+
+    def _infer(self, request: Any, clips: np.ndarray) -> np.ndarray:
+        """Run at most one batch; a network of fixed batch is filled up with the last clip."""
+        missing = self._batch - len(clips)
+        filled = np.concatenate([clips, clips[-1:].repeat(missing, axis=0)]) if missing else clips
+        data = np.ascontiguousarray(filled.transpose(self._axes), np.float32)
+        output = request.infer({self._input: data}, share_inputs=True)[self._output]
+        return np.asarray(output, np.float32).reshape(self._batch, -1)[: len(clips)]
+
+
+def _settings(device: str) -> dict[str, Any]:
+    if device != "CPU":
+        return {}
+    streams = max(1, (os.cpu_count() or 1) // CORES_PER_STREAM)
+    return {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": str(streams)}
+
+
+def _check_device(core: Any, device: str) -> None:
+    available = core.available_devices
+    kind = device.partition(":")[0]
+    if kind not in (*available, *VIRTUAL_DEVICES):
+        known = ", ".join(available)
+        raise ConfigError(f"there is no device {device!r} for OpenVINO here; there is {known}")
+
+
+def _read_network(core: Any, path: Path) -> Any:
+    name = repr(os.fspath(path))
+    if not path.is_file():
+        raise BadWeights(f"there is no model file {name}; give the path of an exported .xml")
+    weights = path.with_suffix(".bin")
+    if path.suffix == ".xml" and not weights.is_file():
+        raise BadWeights(
+            f"{name} has no {weights.name!r} beside it; a model is two files, keep them together"
+        )
+    try:
+        return core.read_model(path)
+    except RuntimeError as error:
+        raise BadWeights(
+            f"{name} cannot be read as an OpenVINO model: it or its {weights.name!r} is damaged "
+            "or something else; export or download it again"
+        ) from error
+
+
+def _read_spec(network: Any, path: Path) -> ModelSpec:
+    name = repr(os.fspath(path))
+    if not network.has_rt_info(SPEC_PATH):
+        raise BadWeights(
+            f"{name} is a model without a spec (frames, size, mean, labels ...): give one with "
+            "--spec FILE.json (in Python: spec=), as ModelSpec.to_json writes it"
+        )
+    try:
+        return ModelSpec.from_json(network.get_rt_info(SPEC_PATH).astype(str))
+    except ValueError as error:
+        raise BadWeights(
+            f"the spec inside {name} cannot be used ({error}): export it again, or give another "
+            "with --spec FILE.json"
+        ) from error
+
+
+def _check_fit(network: Any, spec: ModelSpec, path: Path) -> None:
+    """Refuse a spec that is not of this network, by names, shape and number of labels."""
+    name = repr(os.fspath(path))
+    inputs = {one: port for port in network.inputs for one in port.get_names()}
+    outputs = {one: port for port in network.outputs for one in port.get_names()}
+    for wanted, ports in ((spec.input.input_name, inputs), (spec.input.output_name, outputs)):
+        if wanted not in ports:
+            known = ", ".join(sorted(ports)) or "none, it has no names"
+            raise BadWeights(f"{name} has no tensor {wanted!r}, as its spec says; there is {known}")
+    if len(network.inputs) != 1:
+        raise BadWeights(f"{name} has {len(network.inputs)} inputs; a model of clips has one")
+    shape = inputs[spec.input.input_name].partial_shape
+    expected = _input_shape(spec.input)
+    if not shape.compatible(import_openvino().PartialShape(expected)):
+        raise BadWeights(f"{name} takes {shape} where its spec says {expected}; give its own spec")
+    width = outputs[spec.input.output_name].partial_shape[1]
+    if width.is_static and width.get_length() != len(spec.labels):
+        raise BadWeights(
+            f"{name} tells {width.get_length()} classes apart but its spec has "
+            f"{len(spec.labels)} labels; give one label a class"
+        )
+
+
+def _input_shape(spec: InputSpec) -> list[int]:
+    """Return the shape of the network's input, -1 for the batch."""
+    sizes = dict(zip("BCTHW", (-1, *spec.shape), strict=True))
+    return [sizes[axis] for axis in spec.layout]
