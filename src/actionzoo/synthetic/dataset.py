@@ -1,0 +1,187 @@
+"""Folders of mp4 clips: the same ones from the same seed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import get_args
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.video.stream import VideoStream
+
+from actionzoo.errors import ConfigError
+from actionzoo.synthetic.actions import ACTIONS
+from actionzoo.synthetic.body import Array
+from actionzoo.synthetic.scene import Style, draw_clip
+
+STYLES: tuple[Style, ...] = ("silhouette", "plain", "silhouette", "textured")
+"""Styles of the clips of a dataset, in turn: half silhouettes, a quarter on plain backgrounds, a
+quarter on textured ones."""
+
+_SIZES = (
+    (120, 160),
+    (128, 160),
+    (144, 176),
+    (144, 180),
+    (96, 128),
+    (108, 192),
+    (120, 214),
+    (160, 128),
+    (176, 144),
+)
+_RATES = (Fraction(25), Fraction(25), Fraction(25), Fraction(30))
+
+
+def make_dataset(
+    folder: Path,
+    *,
+    clips_per_class: int = 20,
+    seed: int = 0,
+    styles: Sequence[Style] = STYLES,
+    processes: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write mp4 clips of every action into class folders: ``folder/walk/silhouette_0_00000.mp4``.
+
+    The name of a clip is its style, the seed and its number; it decides the pixels. Clips that are
+    there already are kept, so a run that was interrupted goes on where it stopped, and another seed
+    adds other clips.
+
+    Args:
+        folder: Made where it is missing.
+        clips_per_class: How many of each of the ten actions.
+        seed: At least 0.
+        styles: The styles of the clips of a class, in turn.
+        processes: How many draw at a time; by default one a core.
+        progress: Called after each new clip with how many are there and how many there will be.
+
+    Raises:
+        ConfigError: An argument is out of range, or the folder cannot be written.
+    """
+    _check_dataset(clips_per_class=clips_per_class, seed=seed, styles=styles, processes=processes)
+    jobs = [
+        _Job(
+            folder=folder, action=action, index=index, seed=seed, style=styles[index % len(styles)]
+        )
+        for index in range(clips_per_class)
+        for action in range(len(ACTIONS))
+    ]
+    try:
+        for action in ACTIONS:
+            (folder / action.name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot make the folder {str(error.filename)!r} ({error.strerror}); "
+            "give one that can be written"
+        ) from error
+    wanted = [job for job in jobs if not job.path.exists()]
+    for done, _ in enumerate(
+        _write_all(wanted, processes or os.cpu_count() or 1), len(jobs) - len(wanted) + 1
+    ):
+        if progress is not None:
+            progress(done, len(jobs))
+
+
+def _check_dataset(
+    *, clips_per_class: int, seed: int, styles: Sequence[str], processes: int | None
+) -> None:
+    for name, value, least in (
+        ("clips_per_class", clips_per_class, 1),
+        ("seed", seed, 0),
+        ("processes", processes, 1),
+    ):
+        if value is not None and value < least:
+            raise ConfigError(f"{name} is {value}; give at least {least}")
+    known = ", ".join(get_args(Style))
+    if not styles:
+        raise ConfigError(f"no style was given; give one or more of {known}")
+    for style in styles:
+        if style not in get_args(Style):
+            raise ConfigError(f"style {style!r} is unknown; give one or more of {known}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Job:
+    """One clip to be written."""
+
+    folder: Path
+    action: int
+    index: int
+    seed: int
+    style: Style
+
+    @property
+    def path(self) -> Path:
+        name = f"{self.style}_{self.seed}_{self.index:05d}.mp4"
+        return self.folder / ACTIONS[self.action].name / name
+
+
+def _write_all(jobs: list[_Job], processes: int) -> Iterator[None]:
+    """Do the jobs, in this process or in several; an interruption leaves only whole files."""
+    if processes == 1 or len(jobs) < 2:
+        yield from map(_write_job, jobs)
+        return
+    # Spawned, not forked: the caller may have threads (PyTorch, OpenVINO) that a fork would break.
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=spawn, initializer=_ignore_interrupt) as pool:
+        futures = [pool.submit(_write_job, job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _ignore_interrupt() -> None:
+    """Leave Ctrl-C to the parent: a worker ends its clip and stops."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _write_job(job: _Job) -> None:
+    rng = np.random.default_rng([job.seed, job.action, job.index])
+    fps, (height, width) = _RATES[rng.integers(len(_RATES))], _SIZES[rng.integers(len(_SIZES))]
+    frames = draw_clip(
+        ACTIONS[job.action],
+        rng=rng,
+        seconds=rng.uniform(1.4, 4.0),
+        fps=fps,
+        height=height,
+        width=width,
+        style=job.style,
+    )
+    write_video(job.path, frames, fps=fps)
+
+
+def write_video(path: Path, frames: Array, *, fps: Fraction) -> None:
+    """Write frames (T, H, W, 3) uint8 RGB as mp4, all or nothing; height and width are even."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with av.open(str(part), "w", format="mp4") as container:
+            stream = _add_stream(container, fps)
+            stream.height, stream.width = frames.shape[1:3]
+            for frame in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            container.mux(stream.encode(None))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _add_stream(container: OutputContainer, fps: Fraction) -> VideoStream:
+    """Choose H.264, or MPEG-4 where FFmpeg was built without x264."""
+    if "libx264" in av.codecs_available:
+        # With threads or B-frames x264 does not always write the same file from the same pixels.
+        options = {"preset": "veryfast", "crf": "18", "threads": "1", "bf": "0"}
+        stream = container.add_stream("libx264", rate=fps, options=options)
+    else:
+        stream = container.add_stream("mpeg4", rate=fps)
+    stream.pix_fmt = "yuv420p"
+    return stream
