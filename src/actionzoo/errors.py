@@ -65,10 +65,13 @@ def nearest_names(name: str, known: Iterable[str]) -> str:
 
     >>> nearest_names("figure10", ["figures10", "x3d_s"])
     "did you mean 'figures10'?"
+    >>> nearest_names("x3d_s", ["figures10", "x3d_s_kinetics400"])
+    "did you mean 'x3d_s_kinetics400'?"
     >>> nearest_names("resnet", ["figures10", "x3d_s"])
     "known: 'figures10', 'x3d_s'"
     """
     known = list(known)
-    near = difflib.get_close_matches(name, known, n=3)
+    beginning = [one for one in known if one.startswith(name)]
+    near = beginning[:3] or difflib.get_close_matches(name, known, n=3)
     listed = ", ".join(repr(one) for one in near or known)
     return f"did you mean {listed}?" if near else f"known: {listed}"

@@ -137,7 +137,8 @@ class Weights:
 
     url: str
     checksum: str
-    """``sha256:<hex>`` or another algorithm of hashlib; a prefix of the digest is enough."""
+    """``sha256:<hex>`` or another algorithm of hashlib, a prefix of the digest is enough; empty
+    where none is published."""
     license: str
     """SPDX name; a weight without a known licence cannot be written down."""
     source: str
