@@ -118,8 +118,8 @@ class Predictor:
             One outcome a source, as soon as it is known.
         """
         remaining = iter(sources)
-        # Two more than there are cores: some always wait for the network or the disk.
-        workers = (os.cpu_count() or 1) + 2
+        # One more than there are cores: one of them always waits for the network or the disk.
+        workers = (os.cpu_count() or 1) + 1
         pool = ThreadPoolExecutor(workers, thread_name_prefix="predict")
         under_way: set[Future[Prediction | Failure]] = set()
         try:

@@ -107,19 +107,21 @@ def crop_pixels(
     return inside[:, :, ::-1] if mirrored else inside
 
 
-def normalise(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
+def normalise(pixels: np.ndarray, spec: InputSpec, out: np.ndarray | None = None) -> np.ndarray:
     """Turn pixels into what the network was trained on.
 
     Args:
         pixels: Shape (T, H, W, C) uint8 in [0, 255] RGB.
         spec: Colour order, value range, mean and std.
+        out: Where to write, shape (C, T, H, W) float32; None makes a new array.
 
     Returns:
-        Shape (C, T, H, W) float32, contiguous.
+        ``out``, or a new array of that shape.
     """
     low, high = spec.value_range
     channels = range(3) if spec.color == "RGB" else (2, 1, 0)
-    out = np.empty((3, *pixels.shape[:3]), np.float32)
+    if out is None:
+        out = np.empty((3, *pixels.shape[:3]), np.float32)
     for plane, channel, mean, std in zip(out, channels, spec.mean, spec.std, strict=True):
         np.multiply(pixels[..., channel], np.float32((high - low) / 255 / std), out=plane)
         plane += np.float32((low - mean) / std)
@@ -139,4 +141,7 @@ def eval_transform(pixels: np.ndarray, spec: InputSpec, *, crops: int = 1) -> np
     """
     crop = (spec.height, spec.width)
     offsets = crop_offsets(pixels.shape[1:3], crop, crops=crops, rounding=spec.crop_rounding)
-    return np.stack([normalise(crop_pixels(pixels, one, crop), spec) for one in offsets])
+    views = np.empty((crops, 3, len(pixels), *crop), np.float32)
+    for view, offset in zip(views, offsets, strict=True):
+        normalise(crop_pixels(pixels, offset, crop), spec, out=view)
+    return views

@@ -1,0 +1,60 @@
+"""What the README shows is what happens."""
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from actionzoo.cli import _parse
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.M | re.S)
+
+
+def test_the_generated_parts_are_up_to_date():
+    place = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    generate = importlib.util.module_from_spec(place)
+    place.loader.exec_module(generate)
+    assert generate.generated(README) == README, "run python docs/generate.py"
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_blocks_run(code, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out
+
+
+def test_the_first_block_prints_what_follows_it(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    code, shown = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", README, flags=re.S).groups()
+    exec(compile(code, "README.md", "exec"), {})
+    printed = capsys.readouterr().out.splitlines()
+    expected = shown.splitlines()
+    assert [line.split()[:-1] for line in printed] == [line.split()[:-1] for line in expected]
+    for got, wanted in zip(printed, expected, strict=True):
+        assert float(got.split()[-1]) == pytest.approx(float(wanted.split()[-1]), abs=0.02)
+
+
+def shell_lines():
+    for block in blocks(""):
+        for line in block.splitlines():
+            if re.match(r"(\$ )?actionzoo (predict|data|train|export) [^P]", line):
+                yield line.removeprefix("$ ")
+
+
+@pytest.mark.parametrize("line", list(shell_lines()))
+def test_shell_lines_are_understood(line):
+    assert callable(_parse(shlex.split(line, comments=True)[1:]).run)
+
+
+def test_the_example_stands_before_line_30():
+    lines = README.splitlines()
+    assert lines.index("```python") < 30
+    assert lines.index("$ actionzoo predict src/actionzoo/assets/sample.mp4") < 45
