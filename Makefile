@@ -9,8 +9,9 @@ CORE := .venv-core
 demo: $(VENV)/core.stamp  ## recognise the actions of the bundled sample clip
 	$(BIN)/actionzoo predict src/actionzoo/assets/sample.mp4
 
+# One thread a process: two processes with two OpenMP threads each would wait for one another.
 test: $(VENV)/test.stamp  ## all tests, both cores
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/lint.stamp  ## lint and types
 	$(BIN)/ruff check .

@@ -197,3 +197,32 @@ def test_it_runs_without_torch_and_reports_to_nobody(path: Path, tmp_path: Path)
     )
     assert done.stdout.split() == ["[[1.", "1.", "1.", "9.]]"]
     assert list(home.iterdir()) == []
+
+
+FIRST_TOGETHER = """
+import sys, threading
+from pathlib import Path
+import numpy as np
+from actionzoo.backends.openvino_backend import OpenVINOBackend
+
+backend = OpenVINOBackend(Path(sys.argv[1]))
+together = threading.Barrier(4)
+
+def infer():
+    together.wait()
+    backend(np.zeros((1, *backend.spec.input.shape), np.float32))
+
+threads = [threading.Thread(target=infer, daemon=True) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join(20)
+sys.exit(any(thread.is_alive() for thread in threads))
+"""
+
+
+@pytest.mark.parametrize("attempt", range(4))
+def test_the_first_inferences_may_come_together(tmp_path: Path, attempt: int) -> None:
+    """OpenVINO's first use of numpy from two threads at once used to hang two times in five."""
+    command = [sys.executable, "-c", FIRST_TOGETHER, str(write(tmp_path / "model.xml"))]
+    assert subprocess.run(command, timeout=60).returncode == 0

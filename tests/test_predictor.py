@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import actionzoo
+from actionzoo.backends.openvino_backend import SPEC_PATH, import_openvino
 from actionzoo.errors import CannotOpen, ConfigError, UnknownModel
 from actionzoo.prediction import Failure, Prediction
 from actionzoo.predictor import Predictor, average, find_model, softmax
@@ -35,16 +36,15 @@ SPEC = ModelSpec(
 @pytest.fixture(scope="session")
 def colors(tmp_path_factory):
     """An OpenVINO model whose logits are ten times the mean of each channel."""
-    import openvino
-    from openvino import opset13 as ops
-
+    openvino = import_openvino()
+    ops = openvino.opset13
     clip = ops.parameter([-1, 3, 4, 16, 16], np.float32, name="clip")
     mean = ops.reduce_mean(clip, np.array([2, 3, 4]), keep_dims=False)
     logits = ops.multiply(mean, np.float32(10))
     network = openvino.Model([logits], [clip], "colors")
     network.inputs[0].set_names({"clip"})
     network.outputs[0].set_names({"logits"})
-    network.set_rt_info(SPEC.to_json(), ["actionzoo", "spec"])
+    network.set_rt_info(SPEC.to_json(), SPEC_PATH)
     path = tmp_path_factory.mktemp("model") / "colors.xml"
     openvino.save_model(network, path, compress_to_fp16=False)
     return path

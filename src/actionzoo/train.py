@@ -482,6 +482,7 @@ def train(data: Path, *, config: TrainConfig, output: Path) -> Path:
     L.seed_everything(config.seed, verbose=False)
     model = create_model(config.model, num_classes=len(labels), weights=config.weights)
     _claim(output)
+    logger.info("reading %d videos of %d classes", len(videos), len(labels))
     recordings, broken = read_recordings(videos, spec.input, cache=config.cache)
     for path, reason in broken.items():
         logger.warning("left out %r: %s", os.fspath(path), reason)
