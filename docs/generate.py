@@ -37,7 +37,7 @@ def _row(spec: ModelSpec) -> tuple[str, ...]:
         f"{given.height} x {given.width}",
         f"{(spec.parameters or 0) / 1e6:.2f} M",
         f"{(spec.macs or 0) / 1e9:.2f}",
-        _accuracy(best) if best else "see below",
+        _accuracy(best) if best else "",
     )
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from actionzoo.labels import load_labels
-from actionzoo.spec import InputSpec, ModelSpec, Resize, Views
+from actionzoo.spec import InputSpec, Metric, ModelSpec, Resize, Views
 
 
 def _conv(
@@ -137,6 +137,24 @@ _FIGURES10 = ModelSpec(
     parameters=401_290,
     macs=288_095_040,
     license="Apache-2.0",
+    metrics=(
+        Metric(
+            name="top-1",
+            value=0.972,
+            dataset="drawn figures",
+            split="1000 clips of the unseen seed 1000",
+            views=Views(clips=3),
+            measured_by="ours",
+        ),
+        Metric(
+            name="top-1",
+            value=0.937,
+            dataset="Weizmann silhouettes",
+            split="63 real clips of 6 people, none in training",
+            views=Views(clips=3),
+            measured_by="ours",
+        ),
+    ),
 )
 
 SPECS: tuple[ModelSpec, ...] = (_FIGURES10,)
