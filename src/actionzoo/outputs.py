@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TextIO, get_args
 from actionzoo.prediction import Failure, Prediction
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 Format = Literal["table", "json", "jsonl", "csv"]
@@ -133,28 +134,30 @@ class TableWriter:
             return
         # A pipe has no width: what is cut there is lost, so it is not cut.
         console = Console(file=self.file, width=None if self.file.isatty() else 160)
-        table = _one_video(found[0], self.top_k) if len(found) == 1 else _videos(found, self.top_k)
-        console.print(table)
+        if len(found) == 1:
+            _print_one(found[0], self.top_k, console)
+        else:
+            console.print(_videos(found, self.top_k), f"model: {found[0].model}")
 
 
-def _one_video(prediction: Prediction, top_k: int) -> Table:
+def _print_one(prediction: Prediction, top_k: int, console: Console) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    about = (
-        f"{prediction.model}, {prediction.views} view{'s' * (prediction.views > 1)} of"
-        f" {prediction.duration_seconds:.1f} s in {prediction.elapsed_seconds:.2f} s"
-    )
-    title = Text(_printable(prediction.path), style="bold")
-    table = Table(title=title, caption=about, box=box.SIMPLE_HEAD, title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("action")
     table.add_column("score", justify="right")
     table.add_column("")
     for one in prediction.top_k(top_k):
         bar = "█" * round(24 * one.score)
         table.add_row(Text(one.label), f"{one.score:6.1%}", Text(bar, style="green"))
-    return table
+    console.print(Text(_printable(prediction.path), style="bold"), soft_wrap=True)
+    console.print(table)
+    console.print(
+        f"{prediction.model}, {prediction.views} view{'s' * (prediction.views > 1)} of"
+        f" {prediction.duration_seconds:.1f} s in {prediction.elapsed_seconds:.2f} s"
+    )
 
 
 def _videos(predictions: list[Prediction], top_k: int) -> Table:
@@ -162,7 +165,7 @@ def _videos(predictions: list[Prediction], top_k: int) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, caption=f"model: {predictions[0].model}")
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("video", overflow="fold")
     table.add_column("action")
     table.add_column("score", justify="right")

@@ -506,7 +506,9 @@ def train(data: Path, *, config: TrainConfig, output: Path) -> Path:
         measured_by="ours",
     )
     logger.info("best epoch: accuracy %.3f on the videos kept for validation", metric.value)
-    trained = _trained_spec(spec, labels=labels, metric=metric, name=output.resolve().name)
+    trained = _trained_spec(
+        spec, labels=labels, metric=metric, name="/".join(output.resolve().parts[-2:])
+    )
     return export_openvino(model, trained, output / "model.xml")
 
 
