@@ -215,7 +215,7 @@ def test_the_exported_model_is_the_best_epoch(run: Path) -> None:
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
     best = min(rows, key=lambda row: float(row["val_loss"]))
     spec = OpenVINOBackend(run / "model.xml").spec
-    assert spec.name == "brightness"
+    assert spec.name == f"{run.parent.name}/brightness"
     assert spec.labels == ("dark", "grey", "light")
     metric = spec.metrics[0]
     assert (metric.split, metric.views, metric.measured_by) == ("validation", Views(), "ours")
