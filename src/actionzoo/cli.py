@@ -341,6 +341,7 @@ def _export(arguments: argparse.Namespace) -> int:
     spec = get_spec(arguments.model)
     model = create_model(arguments.model, weights=arguments.weights)
     path = arguments.output / f"{arguments.model}.xml"
+    print(f"converting {arguments.model} and comparing its logits", file=sys.stderr)
     export_openvino(model, spec, path, precision=arguments.precision)
     print(f"{path}: try actionzoo predict VIDEO --model {path}")
     return DONE
