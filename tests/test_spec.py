@@ -1,9 +1,10 @@
 import json
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
-from actionzoo.spec import InputSpec, Metric, ModelSpec, Resize, Views, Weights
+from actionzoo.spec import Figure, File, InputSpec, Metric, ModelSpec, Resize, Views, Weights
 
 INPUT = InputSpec(
     frames=13,
@@ -15,27 +16,34 @@ INPUT = InputSpec(
     mean=(0.45, 0.45, 0.45),
     std=(0.225, 0.225, 0.225),
 )
+METRIC = Metric(
+    name="top-1",
+    value=0.731,
+    dataset="kinetics400",
+    split="val",
+    views=Views(clips=10),
+    measured_by="them",
+)
 SPEC = ModelSpec(
     name="x3d_s_kinetics400",
     family="x3d",
     summary="X3D, small",
+    dataset="kinetics400",
     input=INPUT,
     labels=("a", "b'\"é"),
     license="CC-BY-NC-4.0",
     views=Views(clips=10, crops=3),
     weights=(
-        Weights(url="https://example.org/a.pth", checksum="sha256:0", license="MIT", source="them"),
-    ),
-    metrics=(
-        Metric(
-            name="top-1",
-            value=0.731,
-            dataset="kinetics400",
-            split="val",
-            views=Views(clips=10),
-            measured_by="them",
+        Weights(
+            tag="0a",
+            files=(File(url="https://example.org/a.pth", checksum="sha256:0", size_bytes=5),),
+            license="MIT",
+            source="them",
+            metrics=(METRIC,),
         ),
     ),
+    metrics=(METRIC,),
+    figures=(Figure(name="GFLOPs", value=2.49, source="them", counts="everything"),),
 )
 
 
@@ -87,3 +95,24 @@ def test_views_and_resizes_check_themselves():
         Resize(rule="short_side", height=3, width=4)
     with pytest.raises(ValueError, match="short_side, squash, fit"):
         Resize(rule="stretch", height=3, width=4)
+
+
+def test_weights_are_chosen_by_their_tag_or_by_default():
+    assert SPEC.choose_weights() == SPEC.choose_weights("0a") == SPEC.weights[0]
+    with pytest.raises(LookupError, match="has no weights '0b'; it has '0a'"):
+        SPEC.choose_weights("0b")
+    with pytest.raises(LookupError, match="no weights of 'x3d_s_kinetics400' are published"):
+        replace(SPEC, weights=()).choose_weights()
+
+
+def test_a_model_filled_with_weights_has_their_metrics_and_licence():
+    filled = replace(SPEC, metrics=()).filled_with(SPEC.weights[0])
+    assert filled.metrics == (METRIC,)
+    assert filled.license == "MIT"
+
+
+def test_flow_has_two_channels_and_as_many_means():
+    flow = replace(INPUT, channels=2, mean=(0.0, 0.0), std=(1.0, 1.0))
+    assert flow.shape == (2, 13, 182, 182)
+    with pytest.raises(ValueError, match="mean has 3 and std 3 numbers for 2 channels"):
+        replace(INPUT, channels=2)

@@ -60,8 +60,12 @@ class ClipTooShort(VideoError):
     """A video with fewer frames than the model needs, under the policy ``error``."""
 
 
+MOST_NAMES = 12
+"""As many names as a message lists."""
+
+
 def nearest_names(name: str, known: Iterable[str]) -> str:
-    """Say which known names are near a mistyped one, or all of them where none is near.
+    """Say which known names are near a mistyped one, or which there are where none is near.
 
     >>> nearest_names("figure10", ["figures10", "x3d_s"])
     "did you mean 'figures10'?"
@@ -73,5 +77,7 @@ def nearest_names(name: str, known: Iterable[str]) -> str:
     known = list(known)
     beginning = [one for one in known if one.startswith(name)]
     near = beginning[:3] or difflib.get_close_matches(name, known, n=3)
-    listed = ", ".join(repr(one) for one in near or known)
-    return f"did you mean {listed}?" if near else f"known: {listed}"
+    if near:
+        return f"did you mean {', '.join(map(repr, near))}?"
+    more = f" and {len(known) - MOST_NAMES} more" if len(known) > MOST_NAMES else ""
+    return f"known: {', '.join(map(repr, known[:MOST_NAMES]))}{more}"

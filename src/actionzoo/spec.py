@@ -6,7 +6,7 @@ Frozen, checked when made, and able to travel as JSON: an exported file carries 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from fractions import Fraction
 from typing import Any, Literal, get_args
 
@@ -93,9 +93,11 @@ class InputSpec:
     color: ColorOrder = "RGB"
     value_range: tuple[float, float] = (0.0, 1.0)
     """What pixel values 0 and 255 become before ``mean`` and ``std``."""
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    channels: int = 3
+    """3 for pictures, 2 for optical flow (horizontal, vertical)."""
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     """Subtracted from each channel, in the order of ``color``."""
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
     """Divides each channel, in the order of ``color``."""
     layout: str = "BCTHW"
     """Axes of the network's input tensor, a permutation of BCTHW."""
@@ -111,12 +113,21 @@ class InputSpec:
         _check_choice("color", self.color, ColorOrder)
         _check_choice("output", self.output, Output)
         _check_positive(
-            frames=self.frames, stride=self.stride, height=self.height, width=self.width
+            frames=self.frames,
+            stride=self.stride,
+            height=self.height,
+            width=self.width,
+            channels=self.channels,
         )
         if self.fps is not None and self.fps <= 0:
             raise ValueError(f"fps is {self.fps}; it is positive, or None")
         if sorted(self.layout) != sorted("BCTHW"):
             raise ValueError(f"layout is {self.layout!r}; it is a permutation of BCTHW")
+        if not len(self.mean) == len(self.std) == self.channels:
+            raise ValueError(
+                f"mean has {len(self.mean)} and std {len(self.std)} numbers for "
+                f"{self.channels} channels; give one a channel"
+            )
         if any(one == 0 for one in self.std):
             raise ValueError(f"std is {self.std}; no channel may be divided by 0")
 
@@ -128,21 +139,7 @@ class InputSpec:
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """One view without its batch axis: (C, T, H, W)."""
-        return (3, self.frames, self.height, self.width)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Weights:
-    """One file of trained parameters, and what may be done with it."""
-
-    url: str
-    checksum: str
-    """``sha256:<hex>`` or another algorithm of hashlib, a prefix of the digest is enough; empty
-    where none is published."""
-    license: str
-    """SPDX name; a weight without a known licence cannot be written down."""
-    source: str
-    """Who published it, and as what."""
+        return (self.channels, self.frames, self.height, self.width)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,12 +158,56 @@ class Metric:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class File:
+    """One file to download."""
+
+    url: str
+    checksum: str = ""
+    """``sha1:<hex>``, ``sha256:<hex>`` or ``sha384:<hex>``; a prefix of the digest is enough; empty
+    where none is published."""
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Weights:
+    """One set of trained parameters, and what may be done with it."""
+
+    tag: str
+    """Chooses among several weights of a model: GluonCV's hashtag, or one word."""
+    files: tuple[File, ...]
+    license: str
+    """SPDX name; weights without a known licence cannot be written down."""
+    source: str
+    """Who published them, and in which form."""
+    metrics: tuple[Metric, ...] = ()
+    """What was measured with them."""
+
+    def __post_init__(self) -> None:
+        if not self.files or not self.tag or not self.license:
+            raise ValueError(f"weights {self.tag!r} need a tag, a licence and at least one file")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """A size or a cost as a document states it, by a definition of its own."""
+
+    name: str
+    """Such as ``GFLOPs``."""
+    value: float
+    source: str
+    counts: str
+    """What it counts, so that it can be compared with ``macs`` and ``parameters``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ModelSpec:
     """Everything fixed about one model of the zoo."""
 
     name: str
     family: str
     summary: str
+    dataset: str
+    """What the labels belong to, such as ``kinetics400``."""
     input: InputSpec
     labels: tuple[str, ...]
     """Class names in index order."""
@@ -178,7 +219,11 @@ class ModelSpec:
     license: str
     """SPDX name of the licence of the weights."""
     weights: tuple[Weights, ...] = ()
+    """Published weights, the default one first."""
     metrics: tuple[Metric, ...] = ()
+    """What was measured with the parameters that a model file holds."""
+    figures: tuple[Figure, ...] = ()
+    """Sizes and costs as the founding documents state them."""
 
     def __post_init__(self) -> None:
         if not self.labels:
@@ -195,10 +240,37 @@ class ModelSpec:
         Raises:
             ValueError: The text is no JSON, or a field is missing, unknown or out of range.
         """
+        return ModelSpec.from_dict(json.loads(text))
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> ModelSpec:
+        """Read what ``to_json`` wrote, already parsed.
+
+        Raises:
+            ValueError: A field is missing, unknown or out of range.
+        """
         try:
-            return _model_spec(json.loads(text))
+            return _model_spec(data)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a model spec: {error}") from error
+
+    def choose_weights(self, tag: str | None = None) -> Weights:
+        """Return the published weights of a tag, the default ones where none is given.
+
+        Raises:
+            LookupError: There are none of that tag, or none at all.
+        """
+        if not self.weights:
+            raise LookupError(f"no weights of {self.name!r} are published")
+        for one in self.weights:
+            if tag in (None, one.tag):
+                return one
+        known = ", ".join(repr(one.tag) for one in self.weights)
+        raise LookupError(f"{self.name!r} has no weights {tag!r}; it has {known}")
+
+    def filled_with(self, weights: Weights) -> ModelSpec:
+        """Return the spec of this model with one set of weights: their metrics become its own."""
+        return replace(self, weights=(weights,), metrics=weights.metrics, license=weights.license)
 
 
 def _known(kind: type, data: dict[str, Any]) -> dict[str, Any]:
@@ -220,11 +292,19 @@ def _metric(data: dict[str, Any]) -> Metric:
     return Metric(**{**_known(Metric, data), "views": Views(**_known(Views, data["views"]))})
 
 
+def _weights(data: dict[str, Any]) -> Weights:
+    data = _known(Weights, data)
+    data["files"] = tuple(File(**_known(File, one)) for one in data["files"])
+    data["metrics"] = tuple(_metric(one) for one in data["metrics"])
+    return Weights(**data)
+
+
 def _model_spec(data: dict[str, Any]) -> ModelSpec:
     data = _known(ModelSpec, data)
     data["input"] = _input_spec(data["input"])
     data["labels"] = tuple(data["labels"])
     data["views"] = Views(**_known(Views, data["views"]))
-    data["weights"] = tuple(Weights(**_known(Weights, one)) for one in data["weights"])
+    data["weights"] = tuple(_weights(one) for one in data["weights"])
     data["metrics"] = tuple(_metric(one) for one in data["metrics"])
+    data["figures"] = tuple(Figure(**_known(Figure, one)) for one in data.get("figures", ()))
     return ModelSpec(**data)
