@@ -7,12 +7,14 @@ faster than depthwise 3-D ones of as many multiply-adds.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 import torch
 from torch import Tensor, nn
 
 from actionzoo.labels import load_labels
+from actionzoo.models.formats import Format
 from actionzoo.spec import InputSpec, Metric, ModelSpec, Resize, Views
 
 
@@ -132,6 +134,7 @@ _FIGURES10 = ModelSpec(
         mean=(0.45, 0.45, 0.45),
         std=(0.25, 0.25, 0.25),
     ),
+    dataset="weizmann10",
     labels=load_labels("weizmann10"),
     views=Views(clips=3),
     parameters=401_290,
@@ -158,3 +161,7 @@ _FIGURES10 = ModelSpec(
 )
 
 SPECS: tuple[ModelSpec, ...] = (_FIGURES10,)
+
+
+FORMATS: tuple[Format, ...] = ()
+REFERENCES: Mapping[str, Callable[[], Figures]] = {}

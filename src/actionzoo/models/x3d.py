@@ -6,21 +6,26 @@
 - The head pools before its wide layer, so that 2048 features cost next to nothing.
 
 XS, S and M are one network on larger and larger clips; L is the same, deeper. Published weights are
-PyTorchVideo's; ``actionzoo.weights`` knows their names.
+PyTorchVideo's, and PySlowFast's, of which mmaction2 has copies. The "X3D" of OTX is M fed with 8
+frames.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from actionzoo.labels import load_labels
-from actionzoo.spec import InputSpec, Metric, ModelSpec, Resize, Views, Weights
+from actionzoo.models.blocks import Triple
+from actionzoo.models.formats import Format, Renames, State
+from actionzoo.models.publishers import accuracy, pytorchvideo, pytorchvideo_input
+from actionzoo.spec import Figure, File, InputSpec, Metric, ModelSpec, Resize, Views, Weights
 
 STAGE_WIDTHS = (24, 48, 96, 192)
 EXPANSION = 2.25
@@ -122,12 +127,13 @@ class X3D(nn.Module):
         depths: Blocks of each of the four stages.
         pool: Window (T, H, W) of the head's average, in positions of the last feature map. It is
             the whole map of a clip of the spec's size. A larger clip gives several windows, whose
-            features are averaged; for a smaller one the window shrinks.
+            features are averaged; for a smaller one the window shrinks. None pools the whole map
+            of any clip.
         num_classes: Width of the output.
     """
 
     def __init__(
-        self, *, depths: tuple[int, int, int, int], pool: tuple[int, int, int], num_classes: int
+        self, *, depths: tuple[int, int, int, int], pool: Triple | None, num_classes: int
     ) -> None:
         super().__init__()
         w1, w2, w3, w4 = STAGE_WIDTHS
@@ -151,7 +157,8 @@ class X3D(nn.Module):
         for stage in (self.stage1, self.stage2, self.stage3, self.stage4):
             x = stage(x)
         x = F.relu(self.head_norm(self.head_expand(x)))
-        window = [min(size, most) for size, most in zip(x.shape[2:], self.pool, strict=True)]
+        pool = self.pool or x.shape[2:]
+        window = [min(size, most) for size, most in zip(x.shape[2:], pool, strict=True)]
         x = F.avg_pool3d(x, window, stride=1)  # (B, 432, 1, 1, 1) at the spec's size
         return F.relu(self.head_widen(x)).mean((2, 3, 4))
 
@@ -184,122 +191,323 @@ def _initialise(module: nn.Module) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Variant:
-    """What makes one X3D of the four."""
+    """What makes one X3D of the five."""
 
-    frames: int
-    stride: int
-    size: int
-    """Side of the crop, pixels: that of the published 30-view accuracy."""
+    summary: str
+    input: InputSpec
     depths: tuple[int, int, int, int]
+    fixed_pool: bool = True
+    """Whether the head's window is that of a clip of ``input``, whatever clip there is."""
     parameters: int
     macs: int
-    top1: float
-    top5: float
+    weights: tuple[Weights, ...]
+    """Those of the first publisher are the default ones."""
+    figures: tuple[Figure, ...] = ()
 
+
+THIRTY_VIEWS = Views(clips=10, crops=3)
+"""All three publishers average scores, and feed crops of the size of ``input``."""
+
+
+def _input(*, frames: int, stride: int, size: int) -> InputSpec:
+    """Return what an X3D eats; ``size`` is that of the published 30-view accuracy."""
+    return replace(
+        pytorchvideo_input(frames=frames, stride=stride, size=size),
+        resize=Resize(rule="short_side", height=size, width=size),
+    )
+
+
+def _accuracy(top1: float, measured_by: str) -> tuple[Metric, ...]:
+    return accuracy(top1, dataset="kinetics400", views=THIRTY_VIEWS, measured_by=measured_by)
+
+
+def _pyslowfast(file: str, top1: float) -> Weights:
+    return Weights(
+        tag="pyslowfast",
+        files=(File(url=f"https://dl.fbaipublicfiles.com/pyslowfast/x3d_models/{file}"),),
+        license="Apache-2.0",
+        source="PySlowFast",
+        metrics=_accuracy(top1, "PySlowFast"),
+    )
+
+
+def _mmaction(path: str, *, metrics: tuple[Metric, ...] = ()) -> Weights:
+    """Return weights that mmaction2 made of PySlowFast's; the name ends in part of the digest."""
+    digest = path.removesuffix(".pth").rpartition("-")[2]
+    url = f"https://download.openmmlab.com/mmaction/{path}"
+    return Weights(
+        tag=digest,
+        files=(File(url=url, checksum=f"sha256:{digest}"),),
+        license="Apache-2.0",
+        source="mmaction2",
+        metrics=metrics,
+    )
+
+
+OTX_INPUT = InputSpec(
+    frames=8,
+    stride=4,
+    resize=Resize(rule="short_side", height=256, width=256, rounding="round"),
+    height=224,
+    width=224,
+)
+"""Pixels in [0, 1] and no more, although the weights were trained with mean 0.45 and deviation
+0.225: OTX 1 fine-tunes them to that."""
+
+OTX_FIGURES = (
+    Figure(
+        name="GFLOPs",
+        value=2.49,
+        source="OTX",
+        counts="multiply-adds of convolutions and linear layers, and operations of norms (two an "
+        "element), ReLUs and poolings (one an element), as mmcv counts them",
+    ),
+    Figure(
+        name="MB",
+        value=3.79,
+        source="OTX",
+        counts="millions of parameters, though printed as megabytes",
+    ),
+)
 
 SHALLOW = (3, 5, 11, 7)
 DEEP = (5, 10, 25, 15)
 VARIANTS = {
-    "xs": Variant(
-        frames=4,
-        stride=12,
-        size=182,
+    "x3d_xs_kinetics400": Variant(
+        summary="X3D-XS: small and accurate, made for CPUs; 400 actions.",
+        input=_input(frames=4, stride=12, size=182),
         depths=SHALLOW,
         parameters=3_794_274,
         macs=838_807_664,
-        top1=0.6912,
-        top5=0.8863,
+        weights=(
+            pytorchvideo("X3D_XS.pyth", 69.12, 88.63, views=THIRTY_VIEWS),
+            _pyslowfast("x3d_xs.pyth", 69.5),
+        ),
     ),
-    "s": Variant(
-        frames=13,
-        stride=6,
-        size=182,
+    "x3d_s_kinetics400": Variant(
+        summary="X3D-S: small and accurate, made for CPUs; 400 actions.",
+        input=_input(frames=13, stride=6, size=182),
         depths=SHALLOW,
         parameters=3_794_274,
         macs=2_721_933_356,
-        top1=0.7333,
-        top5=0.9127,
+        weights=(
+            pytorchvideo("X3D_S.pyth", 73.33, 91.27, views=THIRTY_VIEWS),
+            _pyslowfast("x3d_s.pyth", 73.5),
+            _mmaction(
+                "v1.0/recognition/x3d/facebook/"
+                "x3d_s_13x6x1_facebook-kinetics400-rgb_20201027-623825a0.pth",
+                metrics=_accuracy(73.3, "mmaction2"),
+            ),
+        ),
     ),
-    "m": Variant(
-        frames=16,
-        stride=5,
-        size=256,
+    "x3d_m_kinetics400": Variant(
+        summary="X3D-M: small and accurate, made for CPUs; 400 actions.",
+        input=_input(frames=16, stride=5, size=256),
         depths=SHALLOW,
         parameters=3_794_274,
         macs=6_180_613_376,
-        top1=0.7594,
-        top5=0.9272,
+        weights=(
+            pytorchvideo("X3D_M.pyth", 75.94, 92.72, views=THIRTY_VIEWS),
+            _pyslowfast("x3d_m.pyth", 76.2),
+            _mmaction(
+                "v1.0/recognition/x3d/facebook/"
+                "x3d_m_16x5x1_facebook-kinetics400-rgb_20201027-3f42382a.pth",
+                metrics=_accuracy(76.4, "mmaction2"),
+            ),
+        ),
     ),
-    "l": Variant(
-        frames=16,
-        stride=5,
-        size=356,
+    "x3d_l_kinetics400": Variant(
+        summary="X3D-L: deeper and more accurate; 400 actions.",
+        input=_input(frames=16, stride=5, size=356),
         depths=DEEP,
         parameters=6_153_384,
         macs=24_764_017_280,
-        top1=0.7744,
-        top5=0.9331,
+        weights=(
+            pytorchvideo("X3D_L.pyth", 77.44, 93.31, views=THIRTY_VIEWS),
+            _pyslowfast("x3d_l.pyth", 77.5),
+        ),
+    ),
+    "x3d_m_otx_kinetics400": Variant(
+        summary="OTX's X3D: X3D-M on 8 frames, to be fine-tuned; 400 actions.",
+        input=OTX_INPUT,
+        depths=SHALLOW,
+        fixed_pool=False,
+        parameters=3_794_274,
+        macs=2_367_165_824,
+        # Nobody measured these weights on this input. What OTX publishes, 87.89 % on UCF101 and
+        # 67.19 % on HMDB51, is of weights fine-tuned to those datasets.
+        weights=(
+            _mmaction(
+                "recognition/x3d/facebook/"
+                "x3d_m_facebook_16x5x1_kinetics400_rgb_20201027-3f42382a.pth"
+            ),
+        ),
+        figures=OTX_FIGURES,
     ),
 }
 
 
-def _name(size: str) -> str:
-    return f"x3d_{size}_kinetics400"
-
-
-def _metric(name: str, value: float) -> Metric:
-    return Metric(
-        name=name,
-        value=value,
-        dataset="Kinetics-400",
-        split="val",
-        views=Views(clips=10, crops=3),
-        measured_by="PyTorchVideo model zoo",
-    )
-
-
-def _spec(size: str, variant: Variant) -> ModelSpec:
+def _spec(name: str, variant: Variant) -> ModelSpec:
     return ModelSpec(
-        name=_name(size),
+        name=name,
         family="x3d",
-        summary=f"X3D-{size.upper()}: small and accurate, made for CPUs; 400 actions.",
-        input=InputSpec(
-            frames=variant.frames,
-            stride=variant.stride,
-            fps=Fraction(30),
-            resize=Resize(rule="short_side", height=variant.size, width=variant.size),
-            height=variant.size,
-            width=variant.size,
-            crop_rounding="ceil",
-            mean=(0.45, 0.45, 0.45),
-            std=(0.225, 0.225, 0.225),
-        ),
+        summary=variant.summary,
+        dataset="kinetics400",
+        input=variant.input,
         labels=load_labels("kinetics400"),
         parameters=variant.parameters,
         macs=variant.macs,
         license="Apache-2.0",
-        weights=(
-            Weights(
-                url="https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/"
-                f"X3D_{size.upper()}.pyth",
-                checksum="",  # none is published
-                license="Apache-2.0",
-                source="PyTorchVideo model zoo",
-            ),
-        ),
-        metrics=(_metric("top-1", variant.top1), _metric("top-5", variant.top5)),
+        weights=variant.weights,
+        figures=variant.figures,
     )
 
 
-SPECS: tuple[ModelSpec, ...] = tuple(_spec(size, one) for size, one in VARIANTS.items())
+SPECS: tuple[ModelSpec, ...] = tuple(_spec(name, one) for name, one in VARIANTS.items())
 
 
 def build(spec: ModelSpec) -> X3D:
     """Build the network of one of ``SPECS``, freshly initialised."""
-    variant = {_name(size): one for size, one in VARIANTS.items()}[spec.name]
-    side = math.ceil(variant.size / 32)
+    variant = VARIANTS[spec.name]
+    fed = variant.input
+    window = (fed.frames, math.ceil(fed.height / 32), math.ceil(fed.width / 32))
     return X3D(
         depths=variant.depths,
-        pool=(variant.frames, side, side),
+        pool=window if variant.fixed_pool else None,
         num_classes=len(spec.labels),
     )
+
+
+NORM = {"weight", "bias", "running_mean", "running_var"}
+"""All that a batch norm computes with."""
+
+
+def _finish(state: State) -> State:
+    """Fit what PySlowFast and mmaction2 have in another form than PyTorchVideo."""
+    return _with_convolved_head(_without_first_shortcut_norm(state))
+
+
+def _with_convolved_head(state: State) -> State:
+    """Make the head's wide layer a convolution of one position; mmaction2's is linear."""
+    return {
+        name: tensor.reshape(*tensor.shape[:2], 1, 1, 1) if name == "head_widen.weight" else tensor
+        for name, tensor in state.items()
+    }
+
+
+def _without_first_shortcut_norm(state: State) -> State:
+    """Fold the norm of stage 1's first shortcut into its neighbours.
+
+    PyTorchVideo's network and ours have none there. A norm is a factor and a term for each channel:
+    the convolution before it takes the factor, and the norm that ends the block's other branch
+    takes the term, because the two branches are added.
+    """
+    prefix, weight, bias = (
+        f"stage1.0.{name}" for name in ("shortcut_norm.", "shortcut.weight", "project_norm.bias")
+    )
+    norm = {name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)}
+    others = {name: tensor for name, tensor in state.items() if not name.startswith(prefix)}
+    if not (norm.keys() >= NORM and others.keys() >= {weight, bias}):
+        return state
+    factor = norm["weight"] / torch.sqrt(norm["running_var"] + 1e-5)
+    term = norm["bias"] - norm["running_mean"] * factor
+    return {
+        **others,
+        weight: state[weight] * factor.reshape(-1, 1, 1, 1, 1),
+        bias: state[bias] + term,
+    }
+
+
+PYTORCHVIDEO: Renames = (
+    # The two names are swapped: conv_t is the spatial convolution, applied first.
+    (r"^blocks\.0\.conv\.conv_t\.", "stem.spatial."),
+    (r"^blocks\.0\.conv\.conv_xy\.", "stem.temporal."),
+    (r"^blocks\.0\.norm\.", "stem.norm."),
+    (r"^blocks\.(\d)\.res_blocks\.", r"stage\1."),
+    (r"\.branch1_conv\.", ".shortcut."),
+    (r"\.branch1_norm\.", ".shortcut_norm."),
+    (r"\.branch2\.conv_a\.", ".expand."),
+    (r"\.branch2\.norm_a\.", ".expand_norm."),
+    (r"\.branch2\.conv_b\.", ".depthwise."),
+    (r"\.branch2\.norm_b\.0\.", ".depthwise_norm."),
+    (r"\.branch2\.norm_b\.1\.block\.0\.", ".squeeze_excite.squeeze."),
+    (r"\.branch2\.norm_b\.1\.block\.2\.", ".squeeze_excite.excite."),
+    (r"\.branch2\.conv_c\.", ".project."),
+    (r"\.branch2\.norm_c\.", ".project_norm."),
+    (r"^blocks\.5\.pool\.pre_conv\.", "head_expand."),
+    (r"^blocks\.5\.pool\.pre_norm\.", "head_norm."),
+    (r"^blocks\.5\.pool\.post_conv\.", "head_widen."),
+    (r"^blocks\.5\.proj\.", "classifier."),
+)
+
+PYSLOWFAST: Renames = (
+    (r"^s1\.pathway0_stem\.conv_xy\.", "stem.spatial."),
+    (r"^s1\.pathway0_stem\.conv\.", "stem.temporal."),
+    (r"^s1\.pathway0_stem\.bn\.", "stem.norm."),
+    (r"^s2\.pathway0_res", "stage1."),
+    (r"^s3\.pathway0_res", "stage2."),
+    (r"^s4\.pathway0_res", "stage3."),
+    (r"^s5\.pathway0_res", "stage4."),
+    (r"\.branch1\.", ".shortcut."),
+    (r"\.branch1_bn\.", ".shortcut_norm."),
+    (r"\.branch2\.a\.", ".expand."),
+    (r"\.branch2\.a_bn\.", ".expand_norm."),
+    (r"\.branch2\.b\.", ".depthwise."),
+    (r"\.branch2\.b_bn\.", ".depthwise_norm."),
+    (r"\.branch2\.se\.fc1\.", ".squeeze_excite.squeeze."),
+    (r"\.branch2\.se\.fc2\.", ".squeeze_excite.excite."),
+    (r"\.branch2\.c\.", ".project."),
+    (r"\.branch2\.c_bn\.", ".project_norm."),
+    (r"^head\.conv_5\.", "head_expand."),
+    (r"^head\.conv_5_bn\.", "head_norm."),
+    (r"^head\.lin_5\.", "head_widen."),
+    (r"^head\.projection\.", "classifier."),
+)
+
+MMACTION: Renames = (
+    (r"^(backbone|cls_head)\.", ""),
+    (r"^conv1_s\.conv\.", "stem.spatial."),
+    (r"^conv1_t\.conv\.", "stem.temporal."),
+    (r"^conv1_t\.bn\.", "stem.norm."),
+    (r"^layer(\d)\.", r"stage\1."),
+    (r"\.downsample\.conv\.", ".shortcut."),
+    (r"\.downsample\.bn\.", ".shortcut_norm."),
+    (r"\.conv1\.conv\.", ".expand."),
+    (r"\.conv1\.bn\.", ".expand_norm."),
+    (r"\.conv2\.conv\.", ".depthwise."),
+    (r"\.conv2\.bn\.", ".depthwise_norm."),
+    (r"\.se_module\.fc1\.", ".squeeze_excite.squeeze."),
+    (r"\.se_module\.fc2\.", ".squeeze_excite.excite."),
+    (r"\.conv3\.conv\.", ".project."),
+    (r"\.conv3\.bn\.", ".project_norm."),
+    (r"^conv5\.conv\.", "head_expand."),
+    (r"^conv5\.bn\.", "head_norm."),
+    (r"^fc1\.", "head_widen."),
+    (r"^fc2\.", "classifier."),
+)
+
+FORMATS = (
+    Format(
+        source="PyTorchVideo",
+        mark=r"blocks\.0\.conv\.conv_xy\.weight",
+        renames=PYTORCHVIDEO,
+    ),
+    Format(
+        source="PySlowFast",
+        mark=r"s1\.pathway0_stem\.conv_xy\.weight",
+        renames=PYSLOWFAST,
+        finish=_finish,
+    ),
+    Format(
+        source="mmaction2",
+        mark=r"(backbone\.)?conv1_s\.conv\.weight",
+        renames=MMACTION,
+        finish=_finish,
+    ),
+)
+
+REFERENCES: Mapping[str, Callable[[], X3D]] = {
+    f"pytorchvideo_{spec.name.removesuffix('_kinetics400')}": partial(build, spec)
+    for spec in SPECS
+    if spec.weights[0].tag == "pytorchvideo"
+}
