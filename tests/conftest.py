@@ -20,6 +20,7 @@ SHARED = Path(__file__).parents[2] / "shared"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="a skipped test is a failed one")
+    parser.addoption("--all-references", action="store_true", help="compare every reference")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -82,7 +83,7 @@ class _Files(BaseHTTPRequestHandler):
         fault, _, name = self.path.lstrip("/").rpartition("/")
         file = self.folder / name
         if fault.isdecimal() or not file.is_file():
-            self.send_error(int(fault or 404))
+            self.send_error(int(fault) if fault.isdecimal() else 404)
             return
         data = file.read_bytes()
         wanted = re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))

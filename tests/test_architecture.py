@@ -8,10 +8,13 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "actionzoo"
 
 LAYERS = [
-    {"errors", "spec", "clip", "prediction", "labels"},
-    {"sources", "sampling", "transforms", "synthetic", "models"},
-    {"video", "outputs", "backends", "weights", "augment"},
-    {"reader", "zoo", "export"},
+    {"errors"},
+    {"spec", "clip", "prediction", "labels"},
+    {"sources", "sampling", "transforms", "synthetic", "catalog", "download", "models"},
+    {"video", "outputs", "backends", "checkpoints", "augment"},
+    {"reader", "weights", "omz", "export"},
+    {"zoo"},
+    {"pretrained"},
     {"predictor", "train"},
     {"cli", "__main__"},
 ]
@@ -19,11 +22,13 @@ LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module i
 # A heavy library is imported here and nowhere else.
 HOMES = {
     "av": {"video", "synthetic"},
-    "openvino": {"backends", "export"},
-    "torch": {"models", "weights", "zoo", "augment", "train", "export"},
+    "openvino": {"backends", "checkpoints", "export", "omz"},
+    "torch": {"models", "checkpoints", "weights", "zoo", "augment", "train", "export"},
     "lightning": {"train"},
     "torchmetrics": {"train"},
-    "safetensors": {"weights", "train"},
+    "safetensors": {"checkpoints", "weights", "train"},
+    "filelock": {"download", "pretrained"},
+    "platformdirs": {"download"},
     "jsonargparse": {"train"},
     "rich": {"cli", "outputs"},
 }

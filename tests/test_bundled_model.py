@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from actionzoo.backends.openvino_backend import OpenVINOBackend
+from actionzoo.catalog import get_spec
 from actionzoo.prediction import Prediction
-from actionzoo.predictor import ASSETS, BUNDLED, Predictor
+from actionzoo.predictor import BUNDLED, Predictor
+from actionzoo.pretrained import ASSETS
 from actionzoo.synthetic import ACTIONS, make_dataset
-from actionzoo.zoo import get_spec
 
 MODEL = ASSETS / f"{BUNDLED}.xml"
 

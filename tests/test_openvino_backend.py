@@ -21,6 +21,7 @@ openvino = import_openvino()
 MATRIX = np.array([[1, 0, 0, 2], [0, 1, 0, 3], [0, 0, 1, 4]], np.float32)
 
 SPEC = ModelSpec(
+    dataset="colours",
     name="means",
     family="test",
     summary="Logits are the mean red, green and blue, and 2 red + 3 green + 4 blue.",

@@ -8,14 +8,15 @@ import pytest
 
 import actionzoo
 from actionzoo.backends.openvino_backend import SPEC_PATH, import_openvino
-from actionzoo.errors import CannotOpen, ConfigError, UnknownModel
+from actionzoo.errors import CannotOpen, ConfigError
 from actionzoo.prediction import Failure, Prediction
-from actionzoo.predictor import Predictor, average, find_model, softmax
+from actionzoo.predictor import Predictor, average, softmax
 from actionzoo.spec import InputSpec, ModelSpec, Resize, Views
 from videos import write_pictures, write_video
 
 COLORS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 SPEC = ModelSpec(
+    dataset="colours",
     name="colors",
     family="tests",
     summary="Names the colour of a video.",
@@ -148,13 +149,6 @@ def test_options_out_of_range_are_refused(colors):
         Predictor(colors, clips=0)
     with pytest.raises(ConfigError, match="crops is 2"):
         Predictor(colors, crops=2)
-
-
-def test_an_unknown_name_is_no_file(tmp_path):
-    with pytest.raises(UnknownModel, match="did you mean 'figures10'"):
-        find_model("figures")
-    with pytest.raises(UnknownModel):
-        find_model("../assets/figures10")
 
 
 def test_logits_or_scores_are_averaged_as_the_model_says():

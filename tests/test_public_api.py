@@ -25,6 +25,7 @@ def test_type_checkers_see_the_same_names():
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and node.module.startswith("actionzoo.")
         for alias in node.names
+        if alias.asname
     }
     assert declared == set(NAMES)
 

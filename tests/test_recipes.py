@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from actionzoo.catalog import get_spec
 from actionzoo.labels import load_labels
 from actionzoo.train import load_config
-from actionzoo.zoo import create_model, get_spec
+from actionzoo.zoo import create_model
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
 

@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actionzoo.backends.openvino_backend import OpenVINOBackend
+from actionzoo.catalog import get_spec
+from actionzoo.checkpoints import read_state
 from actionzoo.errors import BadWeights, ConfigError, UnknownModel
 from actionzoo.spec import Views
 from actionzoo.synthetic import write_video
@@ -26,8 +28,6 @@ from actionzoo.train import (
     split,
     train,
 )
-from actionzoo.weights import read_state
-from actionzoo.zoo import get_spec
 
 
 def write(path: Path, brightness: float, *, seed: int = 0, frames: int = 20) -> None:
@@ -246,7 +246,7 @@ def test_a_run_does_not_write_over_another(data: Path, run: Path) -> None:
         ({"model": "figure10"}, UnknownModel, "did you mean 'figures10'"),
         ({"labels": "weizmann"}, ConfigError, "no labels for 'weizmann'"),
         ({"labels": "weizmann10"}, ConfigError, "has 10 labels but the data has 3"),
-        ({"weights": Path("none.pth")}, BadWeights, "no weights file 'none.pth'"),
+        ({"pretrained": "none.pth"}, BadWeights, "no weights .none.pth., and there is no file"),
     ],
 )
 def test_nothing_is_written_when_a_setting_cannot_be_used(

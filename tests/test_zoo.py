@@ -7,23 +7,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from actionzoo.errors import ConfigError, UnknownModel
+from actionzoo.errors import BadWeights, ConfigError, UnknownModel
 from actionzoo.models import x3d
-from actionzoo.zoo import collect, create_model, get_spec, list_models
-
-
-def test_every_listed_model_has_its_spec() -> None:
-    assert [get_spec(name).name for name in list_models()] == list_models()
-
-
-def test_a_pattern_narrows_the_list() -> None:
-    assert list_models("x3d_*s_*") == ["x3d_xs_kinetics400", "x3d_s_kinetics400"]
-    assert list_models("nothing") == []
-
-
-def test_a_mistyped_name_is_answered_with_the_nearest() -> None:
-    with pytest.raises(UnknownModel, match="did you mean 'x3d_m_kinetics400'"):
-        get_spec("x3d_m_kinetic400")
+from actionzoo.zoo import collect, create_model
 
 
 def test_two_models_of_one_name_cannot_be_written_down() -> None:
@@ -42,13 +28,25 @@ def test_the_head_has_as_many_classes_as_asked_for() -> None:
 def test_weights_come_from_a_file(tmp_path: Path) -> None:
     saved = create_model("x3d_xs_kinetics400", num_classes=7)
     torch.save(saved.state_dict(), tmp_path / "seven.pt")
-    same = create_model("x3d_xs_kinetics400", num_classes=7, weights=tmp_path / "seven.pt")
+    same = create_model("x3d_xs_kinetics400", num_classes=7, pretrained=tmp_path / "seven.pt")
     torch.testing.assert_close(same.state_dict(), saved.state_dict())
 
 
 def test_another_number_of_classes_leaves_only_the_head_new(tmp_path: Path) -> None:
     saved = create_model("x3d_xs_kinetics400", num_classes=7)
     torch.save(saved.state_dict(), tmp_path / "seven.pt")
-    tuned = create_model("x3d_xs_kinetics400", num_classes=3, weights=tmp_path / "seven.pt")
+    tuned = create_model("x3d_xs_kinetics400", num_classes=3, pretrained=tmp_path / "seven.pt")
     assert tuned.classifier.out_features == 3
     torch.testing.assert_close(tuned.stage4.state_dict(), saved.stage4.state_dict())
+
+
+def test_a_mistyped_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownModel, match="did you mean 'x3d_m_kinetics400'"):
+        create_model("x3d_m_kinetic400")
+
+
+def test_weights_that_are_not_published_are_refused() -> None:
+    with pytest.raises(BadWeights, match=r"no weights '1234abcd', and there is no file.*'pytorchv"):
+        create_model("x3d_xs_kinetics400", pretrained="1234abcd")
+    with pytest.raises(BadWeights, match=r"no weights of 'figures10' are published.*checkpoint"):
+        create_model("figures10", pretrained=True)

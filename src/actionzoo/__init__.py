@@ -10,6 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from actionzoo.catalog import get_spec as get_spec
+    from actionzoo.catalog import list_models as list_models
     from actionzoo.clip import Clip as Clip
     from actionzoo.clip import Frame as Frame
     from actionzoo.clip import VideoInfo as VideoInfo
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from actionzoo.spec import Views as Views
     from actionzoo.spec import Weights as Weights
     from actionzoo.video import open_video as open_video
+    from actionzoo.zoo import create_model as create_model
 
 __version__ = "0.1.0"
 
@@ -43,6 +46,9 @@ _HOMES = {
     "VideoInfo": "clip",
     "Views": "spec",
     "Weights": "spec",
+    "create_model": "zoo",
+    "get_spec": "catalog",
+    "list_models": "catalog",
     "open_video": "video",
     "predict": "predictor",
 }
@@ -52,7 +58,12 @@ __all__ = ["__version__", *_HOMES]
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'actionzoo' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"actionzoo.{_HOMES[name]}"), name)
+    try:
+        return getattr(importlib.import_module(f"actionzoo.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        from actionzoo.errors import MissingExtra
+
+        raise MissingExtra("train", f"actionzoo.{name}") from error
 
 
 def __dir__() -> list[str]:

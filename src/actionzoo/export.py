@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +11,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from actionzoo.backends.openvino_backend import SPEC_PATH, OpenVINOBackend, import_openvino
+from actionzoo.backends.openvino_backend import (
+    OpenVINOBackend,
+    describe_network,
+    draft_model,
+    import_openvino,
+)
 from actionzoo.errors import ConfigError
 from actionzoo.spec import ModelSpec
 
@@ -43,20 +47,18 @@ def export_openvino(
     """
     if path.suffix != ".xml":
         raise ConfigError(f"cannot export to {os.fspath(path)!r}; the name has to end in .xml")
-    network = _convert(model.eval(), spec)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
-        draft = Path(folder) / path.name
+    network = convert(model.eval(), spec)
+    with draft_model(path) as draft:
         import_openvino().save_model(network, draft, compress_to_fp16=precision == "fp16")
         _check_same(model, spec, draft, precision)
-        # The .bin first: whoever sees the new .xml sees its .bin too.
-        for suffix in (".bin", ".xml"):
-            os.replace(draft.with_suffix(suffix), path.with_suffix(suffix))
     return path
 
 
-def _convert(model: nn.Module, spec: ModelSpec) -> Any:
-    """Trace the module into an OpenVINO network with the spec's names and the spec inside."""
+def convert(model: nn.Module, spec: ModelSpec) -> Any:
+    """Return a module as an OpenVINO network with the spec's names and the spec inside.
+
+    The batch stays free, the clip is the spec's.
+    """
     openvino = import_openvino()
     # Two clips: torch.export takes an axis of one for a constant.
     example = torch.zeros(2, *spec.input.shape)
@@ -67,9 +69,7 @@ def _convert(model: nn.Module, spec: ModelSpec) -> Any:
         program = torch.export.export(model, (example,), dynamic_shapes=({0: batch},))
         network = openvino.convert_model(program)
     network.reshape([-1, *spec.input.shape])
-    network.inputs[0].set_names({spec.input.input_name})
-    network.outputs[0].set_names({spec.input.output_name})
-    network.set_rt_info(spec.to_json(), SPEC_PATH)
+    describe_network(network, spec, Path(f"{spec.name}.xml"))
     return network
 
 

@@ -9,15 +9,15 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
 from actionzoo.backends import Backend
 from actionzoo.backends.openvino_backend import OpenVINOBackend
 from actionzoo.clip import VideoInfo
-from actionzoo.errors import ConfigError, UnknownModel, nearest_names
+from actionzoo.errors import ConfigError
 from actionzoo.prediction import Failure, Prediction
+from actionzoo.pretrained import find_model
 from actionzoo.reader import read_clips, video_ticks
 from actionzoo.sampling import choose_ticks
 from actionzoo.spec import InputSpec, ModelSpec, Views
@@ -27,32 +27,13 @@ from actionzoo.video import EndedEarly, Source, Video, open_video
 BUNDLED = "figures10"
 """The model that comes with the package: ten everyday motions, no download."""
 
-ASSETS = Path(__file__).parent / "assets"
-
-
-def find_model(model: str | os.PathLike[str]) -> Path:
-    """Return the file of a model given by its path or by the name of a bundled one.
-
-    Raises:
-        UnknownModel: Neither; the message names the nearest.
-    """
-    path = Path(model)
-    if path.suffix == ".xml" or path.exists():
-        return path
-    bundled = {file.stem: file for file in sorted(ASSETS.glob("*.xml"))}
-    if path.name in bundled and path.parent == Path():
-        return bundled[path.name]
-    raise UnknownModel(
-        f"no model {os.fspath(model)!r}: give the path of an exported model (FILE.xml) "
-        f"or the name of a bundled one; {nearest_names(os.fspath(model), bundled)}"
-    )
-
 
 class Predictor:
     """Says which actions videos show.
 
     Args:
-        model: Name of a bundled model or path of an exported one (``.xml``).
+        model: Path of an exported model (``.xml``) or a name of the zoo, ``NAME@TAG`` for one of
+            several weights. At the first use of a name its weights are downloaded and converted.
         clips: Clips a video; None takes what the model's spec says.
         crops: Crops a clip, 1, 3 or 10; None takes what the model's spec says.
         device: A device of the backend, such as ``CPU``.
@@ -80,6 +61,11 @@ class Predictor:
     ) -> None:
         self.backend: Backend = OpenVINOBackend(find_model(model), device=device, spec=spec)
         self.spec = self.backend.spec
+        if self.spec.input.channels != 3:
+            raise ConfigError(
+                f"{self.spec.name!r} looks at optical flow, which is not computed from videos; use "
+                "a model of pictures, or this one's backend with flow of your own"
+            )
         self.views = _chosen_views(self.spec.views, clips=clips, crops=crops)
         self.fps = fps or self.spec.input.fps
 

@@ -28,6 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchmetrics.classification import MulticlassAccuracy
 
 from actionzoo.augment import AugmentConfig, augment, random_ticks
+from actionzoo.catalog import get_spec
 from actionzoo.errors import ConfigError, VideoError, nearest_names
 from actionzoo.export import export_openvino
 from actionzoo.labels import load_labels
@@ -38,7 +39,7 @@ from actionzoo.spec import InputSpec, Metric, ModelSpec, Views
 from actionzoo.transforms import eval_transform, normalise
 from actionzoo.video import EndedEarly, Video, open_video
 from actionzoo.weights import load_weights
-from actionzoo.zoo import create_model, get_spec
+from actionzoo.zoo import create_model
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +50,9 @@ class TrainConfig:
 
     model: str = "figures10"
     """Name of a model of the zoo."""
-    weights: Path | None = None
-    """Checkpoint to start from; None starts from random parameters."""
+    pretrained: bool | str = False
+    """What to start from: the tag of published weights or the path of a checkpoint, true for the
+    default published weights, false for random parameters."""
     labels: str | None = None
     """Name of a label list, such as ``weizmann10``, in the order of the sorted class folders; None
     takes the folders' names."""
@@ -480,7 +482,7 @@ def train(data: Path, *, config: TrainConfig, output: Path) -> Path:
     names, videos = find_videos(data)
     labels = _labels(config, names)
     L.seed_everything(config.seed, verbose=False)
-    model = create_model(config.model, num_classes=len(labels), weights=config.weights)
+    model = create_model(config.model, num_classes=len(labels), pretrained=config.pretrained)
     _claim(output)
     logger.info("reading %d videos of %d classes", len(videos), len(labels))
     recordings, broken = read_recordings(videos, spec.input, cache=config.cache)
@@ -564,7 +566,6 @@ def _claim(output: Path) -> None:
 
 def _write_config(config: TrainConfig, path: Path) -> None:
     values = asdict(config)
-    values["weights"] = None if config.weights is None else os.fspath(config.weights)
     values["augment"] = {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in values["augment"].items()

@@ -1,29 +1,21 @@
-"""All models by name."""
+"""Networks by name, with random or published parameters."""
 
 from __future__ import annotations
 
-from fnmatch import fnmatch
+import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
 
 from torch import nn
 
-from actionzoo.errors import ConfigError, UnknownModel, nearest_names
+from actionzoo.download import Progress, fetch
+from actionzoo.errors import BadWeights, ConfigError, UnknownModel, nearest_names
 from actionzoo.models import FAMILIES
 from actionzoo.spec import ModelSpec
-from actionzoo.weights import load_weights
+from actionzoo.weights import Family, load_weights
 
 
-class Family(Protocol):
-    """What a file in ``models`` has to have."""
-
-    SPECS: tuple[ModelSpec, ...]
-
-    def build(self, spec: ModelSpec) -> nn.Module:
-        """Make the network of one of ``SPECS``, its parameters random."""
-
-
-def collect(families: tuple[Family, ...]) -> dict[str, tuple[Family, ModelSpec]]:
+def collect(families: Iterable[Family]) -> dict[str, tuple[Family, ModelSpec]]:
     """Map every name to its family and spec, in the order they are written down."""
     models: dict[str, tuple[Family, ModelSpec]] = {}
     for family in families:
@@ -36,39 +28,28 @@ def collect(families: tuple[Family, ...]) -> dict[str, tuple[Family, ModelSpec]]
 MODELS = collect(FAMILIES)
 
 
-def list_models(pattern: str | None = None) -> list[str]:
-    """List the names of all models, or of those that a shell pattern matches.
-
-    >>> list_models("x3d_*s_*")
-    ['x3d_xs_kinetics400', 'x3d_s_kinetics400']
-    """
-    return [name for name in MODELS if pattern is None or fnmatch(name, pattern)]
-
-
-def get_spec(name: str) -> ModelSpec:
-    """Return the spec of a model.
-
-    Raises:
-        UnknownModel: There is none of that name; the message names the nearest.
-    """
-    return _find(name)[1]
-
-
 def create_model(
-    name: str, *, num_classes: int | None = None, weights: Path | None = None
+    name: str,
+    *,
+    num_classes: int | None = None,
+    pretrained: bool | str | os.PathLike[str] = False,
+    progress: Progress | None = None,
 ) -> nn.Module:
-    """Build a model, with random parameters or those of a file.
+    """Build a model, with random, published or your own parameters.
 
     Args:
         name: One of ``list_models()``.
-        num_classes: Width of the output; None takes as many as the spec has labels. If the file
-            tells another number of classes apart, all but the last layer comes from it.
-        weights: A checkpoint of any known format.
+        num_classes: Width of the output; None takes as many as the spec has labels. If the weights
+            tell another number of classes apart, all but the last layer comes from them.
+        pretrained: False for random parameters, True for the default published weights, the tag
+            (GluonCV's hashtag) of one of several, or the path of a checkpoint of any known format.
+            Published weights are downloaded once.
+        progress: Called with the bytes done and the bytes to do while downloading.
 
     Raises:
         UnknownModel: There is none of that name; the message names the nearest.
         ConfigError: ``num_classes`` is below 1.
-        BadWeights: The file cannot be used.
+        BadWeights: There are no such weights, or they cannot be downloaded or used.
     """
     family, spec = _find(name)
     model = family.build(spec)
@@ -76,9 +57,33 @@ def create_model(
         if num_classes < 1:
             raise ConfigError(f"num_classes is {num_classes}; it is at least 1")
         model.reset_head(num_classes)  # type: ignore[operator]  # torch types it a tensor
-    if weights is not None:
-        load_weights(model, weights, new_head=num_classes is not None)
+    if pretrained is not False:
+        load_weights(
+            model,
+            _checkpoint(spec, pretrained, progress),
+            formats=family.FORMATS,
+            new_head=num_classes is not None,
+        )
     return model
+
+
+def _checkpoint(
+    spec: ModelSpec, pretrained: bool | str | os.PathLike[str], progress: Progress | None
+) -> Path:
+    """Find the file to read parameters from."""
+    tags = [one.tag for one in spec.weights]
+    if not isinstance(pretrained, bool) and pretrained not in tags:
+        if isinstance(pretrained, str) and not Path(pretrained).exists():
+            raise BadWeights(
+                f"{spec.name!r} has no weights {pretrained!r}, and there is no file of that name; "
+                f"its weights are {', '.join(map(repr, tags)) or 'not published'}"
+            )
+        return Path(pretrained)
+    try:
+        weights = spec.choose_weights(None if pretrained is True else str(pretrained))
+    except LookupError as error:
+        raise BadWeights(f"{error.args[0]}; give the path of a checkpoint") from error
+    return fetch(spec.name, weights, progress=progress)[0]
 
 
 def _find(name: str) -> tuple[Family, ModelSpec]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -41,6 +44,47 @@ def import_openvino() -> Any:
         # for each other for ever, one with the interpreter's lock, one with OpenVINO's.
         openvino.Type.f32.to_dtype()
     return openvino
+
+
+def read_network(path: Path) -> Any:
+    """Read a network of any format that OpenVINO knows; an IR's ``.bin`` lies beside its ``.xml``.
+
+    Raises:
+        BadWeights: A file is missing, damaged or no model.
+    """
+    return _read_network(import_openvino().Core(), path)
+
+
+def describe_network(network: Any, spec: ModelSpec, path: Path) -> None:
+    """Name the input and the output of a network as its spec does, and put the spec inside.
+
+    Args:
+        network: A network of one input and one output.
+        spec: What it eats and says.
+        path: What the network is called in messages.
+
+    Raises:
+        BadWeights: The spec is not of this network.
+    """
+    network.input().set_names({spec.input.input_name})
+    network.output().set_names({spec.input.output_name})
+    network.set_rt_info(spec.to_json(), SPEC_PATH)
+    _check_fit(network, spec, path)
+
+
+@contextmanager
+def draft_model(path: Path) -> Iterator[Path]:
+    """Give a path to write a model to; at the end both its files take the place of ``path``.
+
+    If anything fails, nothing is left, and what was at ``path`` before stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
+        draft = Path(folder) / path.name
+        yield draft
+        # The .bin first: whoever sees the new .xml sees its .bin too.
+        for suffix in (".bin", ".xml"):
+            os.replace(draft.with_suffix(suffix), path.with_suffix(suffix))
 
 
 class OpenVINOBackend:
