@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORE := .venv-core
 
-.PHONY: demo test check check-core bench clean
+.PHONY: demo test check check-core check-reference bench clean
 
 demo: $(VENV)/core.stamp  ## recognise the actions of the bundled sample clip
 	$(BIN)/actionzoo predict src/actionzoo/assets/sample.mp4
@@ -22,6 +22,9 @@ check: $(VENV)/lint.stamp  ## lint and types
 check-core: $(CORE)/core.stamp  ## the core install by itself: no torch anywhere
 	$(CORE)/bin/python benchmarks/startup.py
 	$(CORE)/bin/actionzoo predict src/actionzoo/assets/sample.mp4 --format jsonl
+
+check-reference: $(VENV)/test.stamp  ## every recorded reference, one after the other
+	$(BIN)/python -m pytest tests/test_reference.py --all-references
 
 bench: $(VENV)/test.stamp  ## ours and the straight way, side by side
 	$(BIN)/python benchmarks/predict.py

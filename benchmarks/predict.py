@@ -30,6 +30,7 @@ import numpy as np
 import torch
 
 from actionzoo.backends.openvino_backend import OpenVINOBackend
+from actionzoo.catalog import get_spec
 from actionzoo.export import export_openvino
 from actionzoo.prediction import Prediction
 from actionzoo.predictor import Predictor
@@ -38,7 +39,7 @@ from actionzoo.sampling import choose_ticks, clock
 from actionzoo.sources import expand_sources
 from actionzoo.spec import InputSpec
 from actionzoo.video import open_video
-from actionzoo.zoo import create_model, get_spec
+from actionzoo.zoo import create_model
 
 MODEL = "x3d_s_kinetics400"
 REAL_CLIPS = Path(__file__).parents[2] / "shared" / "data" / "clips"

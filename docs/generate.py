@@ -1,49 +1,159 @@
-"""Write the parts of README.md that come from the code: the table of models and the file tree.
+"""Write what comes from the code: the catalogue, docs/models.md, and parts of README.md.
 
-Run: python docs/generate.py            A test fails while README.md is out of date.
+Run: python docs/generate.py            A test fails while one of them is out of date.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from actionzoo.spec import Metric, ModelSpec
-from actionzoo.zoo import get_spec, list_models
+from actionzoo import catalog
+from actionzoo.spec import Metric, ModelSpec, Weights
+from actionzoo.zoo import MODELS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "actionzoo"
+MEASURED = ROOT / "benchmarks" / "models.json"
+SPECS = tuple(spec for _, spec in MODELS.values())
 
 
-def models_table() -> str:
-    """Return a row a model of the zoo."""
-    head = ("name", "frames x stride @ fps", "size", "parameters", "GMACs a view", "top-1 (views)")
-    rows = [head, ("---",) * len(head), *(_row(get_spec(name)) for name in list_models())]
-    rows = [(*row, end) for row, end in zip(rows, ("licence", "---", *_licences()), strict=True)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _licences() -> list[str]:
-    return [get_spec(name).license for name in list_models()]
+def families_table() -> str:
+    """Return a row a family: how many models, their range of size and cost, the best of them."""
+    head = ("family", "models", "parameters", "GMACs a view", "best published top-1")
+    families = dict.fromkeys(spec.family for spec in SPECS)
+    return table(head, (_family_row(family) for family in families))
 
 
-def _row(spec: ModelSpec) -> tuple[str, ...]:
-    given = spec.input
-    best = next((one for one in spec.metrics if one.name == "top-1"), None)
+def _family_row(family: str) -> tuple[str, ...]:
+    specs = [spec for spec in SPECS if spec.family == family]
+    found = [(metric.value, spec.name, metric) for spec in specs for metric in _top1s(spec)]
+    found = [one for one in found if one[2].dataset == "kinetics400"] or found
+    best = max(found, key=lambda one: one[:2], default=None)
     return (
-        f"[`{spec.name}`]({spec.weights[0].url})" if spec.weights else f"`{spec.name}`, bundled",
-        f"{given.frames} x {given.stride} @ {given.fps or 'own'}",
-        f"{given.height} x {given.width}",
-        f"{(spec.parameters or 0) / 1e6:.2f} M",
-        f"{(spec.macs or 0) / 1e9:.2f}",
-        _accuracy(best) if best else "",
+        f"`{family}`",
+        str(len(specs)),
+        _range([(spec.parameters or 0) / 1e6 for spec in specs], " M"),
+        _range([(spec.macs or 0) / 1e9 for spec in specs], ""),
+        f"`{best[1]}` {_accuracy(best[2])}" if best else "",
     )
 
 
+def _range(values: list[float], unit: str) -> str:
+    low, high = f"{min(values):.3g}", f"{max(values):.3g}"
+    return f"{low}{unit}" if low == high else f"{low} - {high}{unit}"
+
+
+def _top1s(spec: ModelSpec) -> list[Metric]:
+    metrics = [*spec.metrics, *(one for weights in spec.weights for one in weights.metrics)]
+    return [one for one in metrics if one.name.startswith("top-1")]
+
+
 def _accuracy(metric: Metric) -> str:
-    views = f"{metric.views.clips}x{metric.views.crops}"
-    return f"{metric.value:.1%} ({views}, {metric.dataset}, {metric.measured_by})"
+    return f"{metric.value:.2%} ({metric.dataset}, {metric.views.clips}x{metric.views.crops})"
+
+
+def models_page() -> str:
+    """Return docs/models.md."""
+    measured = json.loads(MEASURED.read_text(encoding="utf-8")) if MEASURED.exists() else {}
+    parts = [_INTRODUCTION]
+    for dataset in dict.fromkeys(spec.dataset for spec in SPECS):
+        specs = [spec for spec in SPECS if spec.dataset == dataset]
+        parts.append(f"## {dataset}\n\n{_models_table(specs)}")
+    parts.append(_speed_section(measured))
+    return "\n\n".join(parts) + "\n"
+
+
+_INTRODUCTION = """\
+# Models
+
+Written by `docs/generate.py` from the specs in `src/actionzoo/models`. A row is one published set
+of weights; `NAME@WEIGHTS` chooses it:
+`actionzoo predict VIDEO --model resnet18_v1b_kinetics400@46d5a985`.
+
+GMACs are multiply-adds of convolutions and matrix products for one view of the size given. Top-1 is
+what the source published, with the views (clips x crops) it was measured with; only the bundled
+model's was measured here."""
+
+
+def _models_table(specs: list[ModelSpec]) -> str:
+    head = (
+        "name",
+        "frames x stride",
+        "size",
+        "parameters",
+        "GMACs",
+        "top-1 (views)",
+        "weights",
+        "source",
+        "licence",
+    )
+    rows = [_model_row(spec, weights) for spec in specs for weights in spec.weights or (None,)]
+    return table(head, rows)
+
+
+def _model_row(spec: ModelSpec, weights: Weights | None) -> tuple[str, ...]:
+    given = spec.input
+    clip = given.sampling == "clip"
+    metrics = weights.metrics if weights else spec.metrics
+    top1 = next((one for one in metrics if one.name.startswith("top-1")), None)
+    return (
+        f"`{spec.name}`",
+        f"{given.frames} x {given.stride}" if clip else f"1 of each of {spec.views.clips} segments",
+        f"{given.height} x {given.width}",
+        f"{(spec.parameters or 0) / 1e6:.2f} M",
+        f"{(spec.macs or 0) / 1e9:.2f}",
+        f"{top1.value:.2%} ({top1.views.clips}x{top1.views.crops})" if top1 else "",
+        f"[`{weights.tag}`]({weights.files[0].url})" if weights else "",
+        weights.source if weights else "",
+        weights.license if weights else spec.license,
+    )
+
+
+def _speed_section(measured: dict[str, Any]) -> str:
+    if not measured:
+        return "## Speed\n\nNot measured yet: `python benchmarks/models.py`."
+    head = (
+        "name",
+        "GMACs",
+        "eager ms",
+        "channels-last ms",
+        "OpenVINO ms",
+        "eager / OpenVINO",
+        "share of peak",
+    )
+    rows = (_speed_row(name, row, measured["peak"]) for name, row in measured["models"].items())
+    return f"## Speed\n\n{_speed_text(measured)}\n\n{table(head, rows)}"
+
+
+def _speed_text(measured: dict[str, Any]) -> str:
+    return (
+        f"Milliseconds for one view, float32, measured by `benchmarks/models.py` on\n"
+        f"{measured['machine']}. Peak is that machine's own, of large float32 matrix products:\n"
+        f"{measured['peak'] / 1e9:.0f} G multiply-adds a second. Names that share a network and a "
+        "size share a row."
+    )
+
+
+def _speed_row(name: str, row: dict[str, Any], peak: float) -> tuple[str, ...]:
+    seconds = row["openvino"]
+    return (
+        f"`{name}`",
+        f"{row['macs'] / 1e9:.2f}",
+        *(f"{row[way] * 1e3:.1f}" for way in ("eager", "channels_last", "openvino")),
+        f"{row['eager'] / seconds:.1f}",
+        f"{row['macs'] / seconds / peak:.0%}",
+    )
 
 
 def tree() -> str:
@@ -67,7 +177,7 @@ def _summary(file: Path) -> str:
 
 def generated(readme: str) -> str:
     """Return README's text with what lies between its marks made anew."""
-    for mark, text in (("models", models_table()), ("tree", f"```\n{tree()}\n```")):
+    for mark, text in (("models", families_table()), ("tree", f"```\n{tree()}\n```")):
         block = f"<!-- {mark} -->\n{text}\n<!-- end of {mark} -->"
         readme = re.sub(
             rf"<!-- {mark} -->.*?<!-- end of {mark} -->", lambda _, b=block: b, readme, flags=re.S
@@ -75,6 +185,16 @@ def generated(readme: str) -> str:
     return readme
 
 
+def files() -> dict[Path, str]:
+    """Return the text of every file that is generated, in whole or in part."""
+    readme = ROOT / "README.md"
+    return {
+        catalog.FILE: catalog.write(SPECS),
+        ROOT / "docs" / "models.md": models_page(),
+        readme: generated(readme.read_text(encoding="utf-8")),
+    }
+
+
 if __name__ == "__main__":
-    file = ROOT / "README.md"
-    file.write_text(generated(file.read_text(encoding="utf-8")), encoding="utf-8")
+    for file, text in files().items():
+        file.write_text(text, encoding="utf-8")

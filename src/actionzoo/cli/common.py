@@ -1,0 +1,114 @@
+"""What several verbs share: exit codes, progress, what options accept."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+
+from actionzoo.errors import MissingExtra
+
+DONE, SOME_FAILED, WRONG_USAGE, CANNOT_WRITE, INTERRUPTED, CLOSED_PIPE = 0, 1, 2, 3, 130, 141
+
+
+class _Terminal(logging.Handler):
+    """Say on stderr what the package reports; results go to stdout."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        prefix = "actionzoo: " if record.levelno >= logging.WARNING else ""
+        print(f"{prefix}{record.getMessage()}", file=sys.stderr)
+
+
+def show_reports() -> None:
+    """Let the package's own reports be seen, and nobody else's."""
+    logger = logging.getLogger("actionzoo")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    if not logger.handlers:
+        logger.addHandler(_Terminal())
+
+
+@contextmanager
+def progress(what: str, total: int, *, shown: bool) -> Iterator[Callable[[], None]]:
+    """Show a bar with rate and time left; yield what moves it on by one."""
+    if not shown or total < 2:
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    rate = TextColumn("{task.fields[rate]}")
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=total, rate="")
+
+        def advance() -> None:
+            progress.advance(task)
+            speed = progress.tasks[0].speed
+            progress.update(task, rate=f"{speed:.1f}/s" if speed else "")
+
+        yield advance
+
+
+@contextmanager
+def bytes_progress(what: str) -> Iterator[Callable[[int, int | None], None] | None]:
+    """Show a bar of bytes, with rate and time left; yield what is told how many there are."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None, visible=False)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+
+
+@contextmanager
+def needs(extra: str, purpose: str) -> Iterator[None]:
+    """Turn a missing library into the pip line to type."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingExtra(extra, purpose) from error
+
+
+def at_least_1(text: str) -> int:
+    """Read a whole number of at least 1."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def rate(text: str) -> Fraction:
+    """Read a frame rate, such as 25, 29.97 or 30000/1001."""
+    try:
+        fps = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        fps = Fraction(0)
+    if fps <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no rate; give 25, 29.97 or 30000/1001")
+    return fps
