@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -25,6 +26,12 @@ def write_params(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             archive.writestr(f"{path.stem}.params", data)
     return path
+
+
+def unzipped(content: bytes) -> bytes:
+    """Return the one file in a zip."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return archive.read(archive.namelist()[0])
 
 
 def params(arrays: Mapping[str, np.ndarray], *, version: int = 2) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 from pathlib import Path
@@ -40,14 +41,27 @@ def model(name: str) -> nn.Module:
 
 
 def relative_error(name: str) -> float:
-    """Run our network on the recorded input and compare."""
+    """Run our network of a reference on the recorded input and compare."""
+    return error(model(name), name)
+
+
+def error(network: nn.Module, name: str) -> float:
+    """Run a network on a recorded input and compare its output with the recorded one."""
     recorded = record(name)
     given = _fill().make_input(tuple(recorded["input"]["shape"]), recorded["input"]["seed"])
     with torch.no_grad():
-        output = model(name)(torch.from_numpy(given)).numpy()
+        output = network(torch.from_numpy(given)).numpy()
     assert list(output.shape) == recorded["output_shape"]
     expected = np.reshape(recorded["output"], output.shape)
     return float(np.linalg.norm(output - expected) / np.linalg.norm(expected))
+
+
+def listed_arrays(listing: Path) -> dict[str, np.ndarray]:
+    """Make the parameters of a listing of names and shapes."""
+    lines = [line.split("\t") for line in listing.read_text().splitlines() if line[:1] != "#"]
+    shapes = {name: ast.literal_eval(shape) for name, shape, *_ in lines}
+    filled: dict[str, np.ndarray] = _fill().fill_state_dict(shapes)
+    return filled
 
 
 def _fill() -> ModuleType:

@@ -212,23 +212,25 @@ def trace(module: nn.Module, shape: tuple[int, ...]) -> Any:
     return made
 
 
+def publish_vtn(model: vtn.VTN, folder: Path, name: str) -> list[Path]:
+    """Write the real architecture in two parts, as Open Model Zoo does."""
+    encoder = nn.Sequential(model.normalise, model.encoder).eval()
+    return [
+        *publish(folder, f"{name}-encoder", trace(encoder, (1, 3, 224, 224))),
+        *publish(folder, f"{name}-decoder", trace(model.decoder, (1, 16, 512))),
+    ]
+
+
 def test_the_parts_of_a_vtn_become_the_whole(tmp_path: Path) -> None:
     spec = next(one for one in vtn.SPECS if one.name == "driver-action-recognition-adas-0002")
     model = vtn.build(spec).eval()
-    files = [
-        *publish(tmp_path, "encoder", trace(encoder_of(model), (1, 3, 224, 224))),
-        *publish(tmp_path, "decoder", trace(model.decoder, (1, 16, 512))),
-    ]
+    files = publish_vtn(model, tmp_path, spec.name)
     backend = OpenVINOBackend(assemble(files, spec, tmp_path / "whole.xml"))
     clips = np.random.default_rng(0).integers(0, 256, (2, *spec.input.shape)).astype(np.float32)
     with torch.no_grad():
         expected = model(torch.from_numpy(clips)).numpy()
     error = np.linalg.norm(backend(clips) - expected) / np.linalg.norm(expected)
     assert error < 1e-4
-
-
-def encoder_of(model: vtn.VTN) -> nn.Module:
-    return nn.Sequential(model.normalise, model.encoder).eval()
 
 
 def test_what_is_made_of_published_files_is_told_by_their_endings() -> None:

@@ -83,6 +83,11 @@ def _checkpoint(
         weights = spec.choose_weights(None if pretrained is True else str(pretrained))
     except LookupError as error:
         raise BadWeights(f"{error.args[0]}; give the path of a checkpoint") from error
+    if weights.files[0].url.endswith(".xml"):
+        raise BadWeights(
+            f"the weights {weights.tag!r} of {spec.name!r} are published as OpenVINO files, which "
+            f"predict but cannot be trained: actionzoo predict VIDEO --model {spec.name}"
+        )
     return fetch(spec.name, weights, progress=progress)[0]
 
 
