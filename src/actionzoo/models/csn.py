@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from actionzoo.labels import load_labels
-from actionzoo.models.blocks import Triple, pool_windows
+from actionzoo.models.blocks import Classifier, Triple, pool_windows
 from actionzoo.models.formats import MMACTION_RESNET, PYTORCHVIDEO_RESNET, Format, thaw_norms
 from actionzoo.models.publishers import (
     gluoncv_input,
@@ -44,7 +44,7 @@ def _layer(channels_in: int, planes: int, depth: int, *, stride: Triple, eps: fl
     )
 
 
-class CSN(nn.Module):
+class CSN(Classifier):
     """The whole network.
 
     Args:
@@ -58,7 +58,7 @@ class CSN(nn.Module):
     def __init__(
         self, *, depth: int, eps: float = 1e-5, window: Triple | None = None, num_classes: int
     ) -> None:
-        super().__init__()
+        super().__init__(FEATURES, num_classes)
         d1, d2, d3, d4 = DEPTHS[depth]
         self.window = window
         self.conv1 = conv3d(3, 64, (3, 7, 7), (1, 2, 2))
@@ -67,9 +67,7 @@ class CSN(nn.Module):
         self.layer2 = _layer(256, 128, d2, stride=(2, 2, 2), eps=eps)
         self.layer3 = _layer(512, 256, d3, stride=(2, 2, 2), eps=eps)
         self.layer4 = _layer(1024, 512, d4, stride=(2, 2, 2), eps=eps)
-        self.dropout = nn.Dropout(0.5)
         initialise(self)
-        self.reset_head(num_classes)
 
     def forward_features(self, clip: Tensor) -> Tensor:
         """(B, 3, T, H, W) float32 -> (B, 2048)."""
@@ -78,16 +76,6 @@ class CSN(nn.Module):
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = layer(x)
         return pool_windows(x, self.window or x.shape[2:])
-
-    def forward(self, clip: Tensor) -> Tensor:
-        """(B, 3, T, H, W) float32 -> logits (B, K)."""
-        return self.fc(self.dropout(self.forward_features(clip)))
-
-    def reset_head(self, num_classes: int) -> None:
-        """Replace the last layer by a fresh one."""
-        self.fc = nn.Linear(FEATURES, num_classes)
-        nn.init.normal_(self.fc.weight, std=0.01)
-        nn.init.zeros_(self.fc.bias)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

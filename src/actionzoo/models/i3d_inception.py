@@ -16,10 +16,10 @@ from fractions import Fraction
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from actionzoo.labels import load_labels
-from actionzoo.models.blocks import Triple, pool_windows
+from actionzoo.models.blocks import Classifier, Triple, pool_windows
 from actionzoo.models.formats import Format, Renames, State
 from actionzoo.models.inception import (
     GLUONCV_MXNET,
@@ -54,7 +54,7 @@ DEEPMIND = inception_v1(
 )
 
 
-class I3D(nn.Module):
+class I3D(Classifier):
     """The whole network.
 
     Args:
@@ -68,12 +68,11 @@ class I3D(nn.Module):
     def __init__(
         self, layers: Chain, *, num_classes: int, channels: int = 3, window: Triple | None = None
     ) -> None:
-        super().__init__()
-        self.trunk = Inception(layers, channels)
+        trunk = Inception(layers, channels)
+        super().__init__(trunk.channels, num_classes)
+        self.trunk = trunk
         self.window = window
-        self.dropout = nn.Dropout(0.5)
         initialise(self)
-        self.reset_head(num_classes)
 
     def forward_features(self, clip: Tensor) -> Tensor:
         """(B, channels, T, H, W) float32 -> (B, D).
@@ -83,20 +82,6 @@ class I3D(nn.Module):
         """
         x = self.trunk(clip)
         return x.mean((2, 3, 4)) if self.window is None else pool_windows(x, self.window)
-
-    def forward(self, clip: Tensor) -> Tensor:
-        """(B, channels, T, H, W) float32 -> logits (B, K).
-
-        DeepMind's network averages logits over time; the classifier is linear, so that averaging
-        features before it is the same.
-        """
-        return self.fc(self.dropout(self.forward_features(clip)))
-
-    def reset_head(self, num_classes: int) -> None:
-        """Replace the classifier by a fresh one."""
-        self.fc = nn.Linear(self.trunk.channels, num_classes)
-        nn.init.normal_(self.fc.weight, std=0.01)
-        nn.init.zeros_(self.fc.bias)
 
 
 WINDOW = (2, 7, 7)

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from actionzoo.errors import ConfigError
 from actionzoo.labels import load_labels
-from actionzoo.models.blocks import Triple, pool_windows
+from actionzoo.models.blocks import Classifier, Triple, pool_windows
 from actionzoo.models.formats import (
     GLUONCV_STAGES,
     MMACTION_RESNET,
@@ -108,7 +108,7 @@ def _firsts(depth: int, first: int, step: int, *, inflated: bool) -> list[Triple
     return [(3, 1, 1) if i in mixing else (1, 1, 1) for i in range(depth)]
 
 
-class I3DResNet(nn.Module):
+class I3DResNet(Classifier):
     """The whole network.
 
     Args:
@@ -133,7 +133,7 @@ class I3DResNet(nn.Module):
         window: Triple | None = None,
         num_classes: int,
     ) -> None:
-        super().__init__()
+        super().__init__(FEATURES, num_classes)
         f1, f2, f3, f4 = (
             _firsts(blocks, first, step, inflated=inflated)
             for blocks, (first, step) in zip(DEPTHS[depth], INFLATED, strict=True)
@@ -146,9 +146,7 @@ class I3DResNet(nn.Module):
         self.layer2 = _layer(256, 128, f2, stride=2, nonlocal_after=nonlocal2)
         self.layer3 = _layer(512, 256, f3, stride=2, nonlocal_after=nonlocal3)
         self.layer4 = _layer(1024, 512, f4, stride=2, nonlocal_after=())
-        self.dropout = nn.Dropout(0.5)
         initialise(self)
-        self.reset_head(num_classes)
 
     def forward_features(self, clip: Tensor) -> Tensor:
         """(B, 3, T, H, W) float32 -> (B, 2048).
@@ -163,21 +161,11 @@ class I3DResNet(nn.Module):
         x = self.layer4(self.layer3(self.layer2(x)))
         return pool_windows(x, self.window or x.shape[2:])
 
-    def forward(self, clip: Tensor) -> Tensor:
-        """(B, 3, T, H, W) float32 -> logits (B, K)."""
-        return self.fc(self.dropout(self.forward_features(clip)))
-
     def _check_frames(self, frames: int) -> None:
         """Refuse clips of which less than the two frames of the last pool would be left."""
         least = self.time_stride**2 + 1
         if frames < least:
             raise ConfigError(f"the clip has {frames} frames; this network takes {least} or more")
-
-    def reset_head(self, num_classes: int) -> None:
-        """Replace the last layer by a fresh one."""
-        self.fc = nn.Linear(FEATURES, num_classes)
-        nn.init.normal_(self.fc.weight, std=0.01)
-        nn.init.zeros_(self.fc.bias)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

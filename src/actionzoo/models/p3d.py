@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from actionzoo.errors import ConfigError
 from actionzoo.labels import load_labels
 from actionzoo.models import resnet2d
+from actionzoo.models.blocks import Classifier
 from actionzoo.models.formats import MXNET_NORM, Format
 from actionzoo.models.publishers import gluoncv_input, gluoncv_mxnet
 from actionzoo.models.resnet3d import EXPANSION, conv3d, initialise
@@ -78,7 +79,7 @@ class Block(nn.Module):
         return time if self.split == "A" else space + time
 
 
-class P3D(nn.Module):
+class P3D(Classifier):
     """The whole network.
 
     Args:
@@ -87,7 +88,7 @@ class P3D(nn.Module):
     """
 
     def __init__(self, *, depths: tuple[int, int, int, int], num_classes: int) -> None:
-        super().__init__()
+        super().__init__(512 * EXPANSION, num_classes)
         self.conv1 = conv3d(3, WIDTHS[0], (1, 7, 7), (1, 2, 2))
         self.bn1 = nn.BatchNorm3d(WIDTHS[0])
         splits = cycle(SPLITS)  # they take turns through all three layers
@@ -98,8 +99,6 @@ class P3D(nn.Module):
             channels = width * EXPANSION
         self.layer1, self.layer2, self.layer3 = layers
         self.layer4 = resnet2d.layer(resnet2d.Bottleneck, channels, 512, depths[3], stride=1)
-        self.dropout = nn.Dropout(0.5)
-        self.fc = nn.Linear(512 * EXPANSION, num_classes)
         initialise(self)
 
     def forward_features(self, clip: Tensor) -> Tensor:
@@ -115,18 +114,6 @@ class P3D(nn.Module):
         for layer in (self.layer1, self.layer2, self.layer3):
             x = F.max_pool3d(layer(x), (2, 1, 1), 2)
         return self.layer4(x.squeeze(2)).mean((2, 3))
-
-    def forward(self, clip: Tensor) -> Tensor:
-        """(B, 3, 16, H, W) float32 -> logits (B, K).
-
-        Raises:
-            ConfigError: The clip has not 16 frames.
-        """
-        return self.fc(self.dropout(self.forward_features(clip)))
-
-    def reset_head(self, num_classes: int) -> None:
-        """Replace the last layer by a fresh one."""
-        self.fc = nn.Linear(self.fc.in_features, num_classes)
 
 
 def _layer(channels_in: int, planes: int, splits: tuple[Split, ...]) -> nn.Sequential:

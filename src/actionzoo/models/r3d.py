@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from actionzoo.labels import load_labels
-from actionzoo.models.blocks import Triple
+from actionzoo.models.blocks import Classifier, Triple
 from actionzoo.models.formats import Format
 from actionzoo.models.publishers import torchvision, torchvision_input
 from actionzoo.models.resnet3d import conv3d, initialise
@@ -78,7 +78,7 @@ def _layer(channels_in: int, planes: int, *, kernel: Triple, stride: Triple) -> 
     )
 
 
-class R3D(nn.Module):
+class R3D(Classifier):
     """The whole network.
 
     Args:
@@ -90,7 +90,7 @@ class R3D(nn.Module):
     def __init__(
         self, *, kernels: tuple[Triple, ...], strides: tuple[Triple, ...], num_classes: int
     ) -> None:
-        super().__init__()
+        super().__init__(WIDTHS[-1], num_classes, dropout=0.0)
         self.conv1 = conv3d(3, WIDTHS[0], (3, 7, 7), (1, 2, 2))
         self.bn1 = nn.BatchNorm3d(WIDTHS[0])
         self.layer1, self.layer2, self.layer3, self.layer4 = (
@@ -99,7 +99,6 @@ class R3D(nn.Module):
                 (WIDTHS[0], *WIDTHS[:-1]), WIDTHS, kernels, strides, strict=True
             )
         )
-        self.fc = nn.Linear(WIDTHS[-1], num_classes)
         initialise(self)
 
     def forward_features(self, clip: Tensor) -> Tensor:
@@ -107,14 +106,6 @@ class R3D(nn.Module):
         x = F.relu(self.bn1(self.conv1(clip)))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return x.mean((2, 3, 4))
-
-    def forward(self, clip: Tensor) -> Tensor:
-        """(B, 3, T, H, W) float32 -> logits (B, K)."""
-        return self.fc(self.forward_features(clip))
-
-    def reset_head(self, num_classes: int) -> None:
-        """Replace the last layer by a fresh one."""
-        self.fc = nn.Linear(self.fc.in_features, num_classes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

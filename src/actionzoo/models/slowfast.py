@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from actionzoo.errors import ConfigError
 from actionzoo.labels import load_labels
-from actionzoo.models.blocks import Triple, pool_windows
+from actionzoo.models.blocks import Classifier, Triple, pool_windows
 from actionzoo.models.formats import (
     MXNET_NORM,
     PYSLOWFAST_RESNET,
@@ -119,7 +119,7 @@ def _pool_stem(x: Tensor) -> Tensor:
     return F.max_pool3d(F.relu(x), (1, 3, 3), (1, 2, 2), (0, 1, 1))
 
 
-class SlowFast(nn.Module):
+class SlowFast(Classifier):
     """The whole network. Its parameters are called as GluonCV calls them.
 
     Args:
@@ -144,7 +144,7 @@ class SlowFast(nn.Module):
         windows: tuple[Triple, Triple] | None = None,
         mixing4: int | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(FEATURES, num_classes)
         self.alpha = alpha
         self.slow_frames = slow_frames
         self.windows = windows
@@ -164,9 +164,7 @@ class SlowFast(nn.Module):
         self.slow_res2, self.slow_res3, self.slow_res4, self.slow_res5 = _stages(
             SLOW_INPUTS, SLOW_PLANES, depths, (0, 0, mixing, res5)
         )
-        self.dropout = nn.Dropout(0.5)
         initialise(self)
-        self.reset_head(num_classes)
 
     def forward_features(self, clip: Tensor) -> Tensor:
         """(B, 3, T, H, W) float32 -> (B, 2304), the slow pathway's first.
@@ -187,16 +185,6 @@ class SlowFast(nn.Module):
         slow, fast = self.slow_res5(slow), self.fast_res5(fast)
         windows = self.windows or (slow.shape[2:], fast.shape[2:])
         return torch.cat([pool_windows(slow, windows[0]), pool_windows(fast, windows[1])], 1)
-
-    def forward(self, clip: Tensor) -> Tensor:
-        """(B, 3, T, H, W) float32 -> logits (B, K)."""
-        return self.fc(self.dropout(self.forward_features(clip)))
-
-    def reset_head(self, num_classes: int) -> None:
-        """Replace the last layer by a fresh one."""
-        self.fc = nn.Linear(FEATURES, num_classes)
-        nn.init.normal_(self.fc.weight, std=0.01)
-        nn.init.zeros_(self.fc.bias)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from actionzoo.labels import load_labels
-from actionzoo.models.blocks import Triple, pool_windows
+from actionzoo.models.blocks import Classifier, Triple, pool_windows
 from actionzoo.models.formats import (
     GLUONCV_STAGES,
     MMACTION_RESNET,
@@ -48,7 +48,7 @@ def _layer(channels_in: int, planes: int, depth: int, *, frames: int, stride: in
     return bottlenecks(channels_in, planes, firsts=firsts, stride=(1, stride, stride))
 
 
-class SlowOnly(nn.Module):
+class SlowOnly(Classifier):
     """The whole network. It takes clips of any length and size.
 
     Args:
@@ -59,7 +59,7 @@ class SlowOnly(nn.Module):
     """
 
     def __init__(self, *, depth: int, window: Triple | None = None, num_classes: int) -> None:
-        super().__init__()
+        super().__init__(FEATURES, num_classes)
         d1, d2, d3, d4 = DEPTHS[depth]
         self.window = window
         self.conv1 = conv3d(3, 64, (1, 7, 7), (1, 2, 2))
@@ -68,9 +68,7 @@ class SlowOnly(nn.Module):
         self.layer2 = _layer(256, 128, d2, frames=1, stride=2)
         self.layer3 = _layer(512, 256, d3, frames=3, stride=2)
         self.layer4 = _layer(1024, 512, d4, frames=3, stride=2)
-        self.dropout = nn.Dropout(0.5)
         initialise(self)
-        self.reset_head(num_classes)
 
     def feature_maps(self, clip: Tensor) -> tuple[Tensor, Tensor]:
         """Return what the last two layers see.
@@ -90,16 +88,6 @@ class SlowOnly(nn.Module):
         """(B, 3, T, H, W) float32 -> (B, 2048)."""
         _, x = self.feature_maps(clip)
         return pool_windows(x, self.window or x.shape[2:])
-
-    def forward(self, clip: Tensor) -> Tensor:
-        """(B, 3, T, H, W) float32 -> logits (B, K)."""
-        return self.fc(self.dropout(self.forward_features(clip)))
-
-    def reset_head(self, num_classes: int) -> None:
-        """Replace the last layer by a fresh one."""
-        self.fc = nn.Linear(FEATURES, num_classes)
-        nn.init.normal_(self.fc.weight, std=0.01)
-        nn.init.zeros_(self.fc.bias)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
