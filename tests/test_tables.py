@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds against the published table of all models, ../shared/spec."""
+"""The specs against the published tables, ../shared/spec: every row, every number."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from actionzoo.catalog import get_spec, list_models
 from actionzoo.zoo import create_model
 
-TABLE = Path(__file__).parents[2] / "shared" / "spec" / "models.csv"
+SPEC = Path(__file__).parents[2] / "shared" / "spec"
 
 OURS = {
     "resnet34_vtn RGB (encoder+decoder)": "action-recognition-0001",
@@ -42,15 +42,19 @@ def our_name(row: dict[str, str]) -> str | None:
     return next((one for one in (name, f"{name}_kinetics400") if one in list_models()), None)
 
 
+def table(name: str) -> list[dict[str, str]]:
+    """Read a table, nothing where it is absent."""
+    if not (SPEC / name).is_file():
+        return []
+    with (SPEC / name).open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def rows() -> list[dict[str, str]]:
     """Return the rows with a cost at a stated size that are models of the zoo."""
-    if not TABLE.is_file():
-        return []
-    with TABLE.open(encoding="utf-8") as file:
-        table = list(csv.DictReader(file))
     return [
         row
-        for row in table
+        for row in table("models.csv")
         if row["gmacs"]
         and row["size"].isdigit()
         and our_name(row)
@@ -87,6 +91,27 @@ def test_parameters_and_costs_are_those_of_the_table(row: dict[str, str] | None)
 
 @pytest.mark.shared
 def test_most_of_the_table_is_in_the_zoo() -> None:
-    if not TABLE.is_file():
+    if not table("models.csv"):
         pytest.skip("the table of published models (../shared/spec) is not here")
     assert len(rows()) > 70
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    "row",
+    table("gluoncv_models.csv") or [None],
+    ids=lambda row: row and f"{row['name']}-{row['hashtag']}",
+)
+def test_every_row_of_gluoncvs_page_is_a_name_and_a_tag(row: dict[str, str] | None) -> None:
+    if row is None:
+        pytest.skip("GluonCV's table (../shared/spec) is not here")
+    spec = get_spec(row["name"])
+    weights = spec.choose_weights(row["hashtag"])
+    (file,) = weights.files
+    assert file.url == row["weight_url"]
+    assert file.checksum.startswith(f"sha1:{row['sha1']}")
+    assert len(spec.labels) == int(row["num_classes"])
+    top1 = [round(100 * one.value, 2) for one in weights.metrics if one.name == "top-1"]
+    assert top1 == ([float(row["top1"])] if row["top1"] else [])
+    side = int(row["input_size"].split()[0]) if row["input_size"] else 224
+    assert (spec.input.height, spec.input.width) == (side, side)
