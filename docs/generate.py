@@ -103,7 +103,7 @@ def _models_table(specs: list[ModelSpec]) -> str:
 
 
 def _model_row(spec: ModelSpec, weights: Weights | None) -> tuple[str, ...]:
-    given = spec.input
+    given = weights.input if weights and weights.input else spec.input
     clip = given.sampling == "clip"
     metrics = weights.metrics if weights else spec.metrics
     top1 = next((one for one in metrics if one.name.startswith("top-1")), None)

@@ -77,6 +77,12 @@ def test_a_row_says_all_that_the_table_says(capsys: Capture) -> None:
     assert (row["weights"], row["license"]) == ("pytorchvideo", "Apache-2.0")
 
 
+def test_weights_with_an_input_of_their_own_say_so(capsys: Capture) -> None:
+    torchvision, mmaction = rows(capsys, "swin3d_t*")
+    assert (torchvision["stride"], mmaction["stride"]) == (1, 2)
+    assert "short_side 224 x 224" in run(capsys, "show", "swin3d_t_kinetics400")[1]
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

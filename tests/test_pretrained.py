@@ -126,3 +126,13 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
         find_model("figures")
     with pytest.raises(UnknownModel):
         find_model("../assets/figures10")
+
+
+def test_export_takes_published_weights_too(
+    mirror: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", NAME, "--output", str(tmp_path)]) == 0
+    spec = catalog.get_spec(NAME)
+    assert OpenVINOBackend(tmp_path / f"{NAME}.xml").spec == spec.filled_with(spec.weights[0])
+    assert main(["export", NAME, "--weights", "none", "--output", str(tmp_path)]) == 2
+    assert "has no weights 'none'" in capsys.readouterr().err

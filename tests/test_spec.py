@@ -40,6 +40,7 @@ SPEC = ModelSpec(
             license="MIT",
             source="them",
             metrics=(METRIC,),
+            input=replace(INPUT, fps=None),
         ),
     ),
     metrics=(METRIC,),
@@ -105,10 +106,11 @@ def test_weights_are_chosen_by_their_tag_or_by_default():
         replace(SPEC, weights=()).choose_weights()
 
 
-def test_a_model_filled_with_weights_has_their_metrics_and_licence():
+def test_a_model_filled_with_weights_is_as_they_say():
     filled = replace(SPEC, metrics=()).filled_with(SPEC.weights[0])
     assert filled.metrics == (METRIC,)
     assert filled.license == "MIT"
+    assert filled.input.fps is None
 
 
 def test_flow_has_two_channels_and_as_many_means():

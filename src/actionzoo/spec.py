@@ -181,6 +181,8 @@ class Weights:
     """Who published them, and in which form."""
     metrics: tuple[Metric, ...] = ()
     """What was measured with them."""
+    input: InputSpec | None = None
+    """What they were trained on, where it differs from the input of the model's default weights."""
 
     def __post_init__(self) -> None:
         if not self.files or not self.tag or not self.license:
@@ -269,8 +271,14 @@ class ModelSpec:
         raise LookupError(f"{self.name!r} has no weights {tag!r}; it has {known}")
 
     def filled_with(self, weights: Weights) -> ModelSpec:
-        """Return the spec of this model with one set of weights: their metrics become its own."""
-        return replace(self, weights=(weights,), metrics=weights.metrics, license=weights.license)
+        """Return the spec of this model with one set of weights: what they say becomes its own."""
+        return replace(
+            self,
+            weights=(weights,),
+            metrics=weights.metrics,
+            license=weights.license,
+            input=weights.input or self.input,
+        )
 
 
 def _known(kind: type, data: dict[str, Any]) -> dict[str, Any]:
@@ -296,6 +304,7 @@ def _weights(data: dict[str, Any]) -> Weights:
     data = _known(Weights, data)
     data["files"] = tuple(File(**_known(File, one)) for one in data["files"])
     data["metrics"] = tuple(_metric(one) for one in data["metrics"])
+    data["input"] = _input_spec(data["input"]) if data.get("input") else None
     return Weights(**data)
 
 

@@ -1,4 +1,4 @@
-"""Networks by name, with random or published parameters."""
+"""All models by name: their list, their specs, and networks with random or published parameters."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 from torch import nn
 
+from actionzoo.catalog import get_spec as get_spec
+from actionzoo.catalog import list_models as list_models
 from actionzoo.download import Progress, fetch
 from actionzoo.errors import BadWeights, ConfigError, UnknownModel, nearest_names
 from actionzoo.models import FAMILIES

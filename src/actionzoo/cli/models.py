@@ -14,7 +14,7 @@ from actionzoo.cli.common import DONE, SOME_FAILED, bytes_progress, needs, show_
 from actionzoo.errors import ActionZooError, ConfigError, UnknownModel, nearest_names
 
 if TYPE_CHECKING:
-    from actionzoo.spec import Metric, ModelSpec, Views, Weights
+    from actionzoo.spec import InputSpec, Metric, ModelSpec, Views, Weights
 
 VERBS = ("list", "show", "download", "convert")
 
@@ -90,7 +90,7 @@ def _rows(names: Sequence[str]) -> Iterator[tuple[ModelSpec, Weights | None]]:
 def _row(spec: ModelSpec, weights: Weights | None) -> dict[str, Any]:
     """Return what the table says of one set of weights, as plain values."""
     top1 = _top1(weights.metrics if weights else spec.metrics)
-    given = spec.input
+    given = weights.input if weights and weights.input else spec.input
     return {
         "name": spec.name,
         "family": spec.family,
@@ -187,16 +187,31 @@ def _facts(spec: ModelSpec) -> Iterator[tuple[str, str]]:
 
 
 def _input_facts(spec: ModelSpec) -> Iterator[tuple[str, str]]:
-    given = spec.input
-    clock = f"{given.fps} frames a second" if given.fps else "the video's own clock"
-    if given.sampling == "segments":
-        yield "frames", f"{given.frames} from each of {spec.views.clips} equal parts of the video"
+    if spec.input.sampling == "segments":
+        parts = f"each of {spec.views.clips} equal parts of the video"
+        yield "frames", f"{spec.input.frames} from {parts}"
     else:
-        yield "frames", f"{given.frames}, every {_ordinal(given.stride)}, on {clock}"
-    size = f"{given.resize.height} x {given.resize.width}"
-    yield "resize", f"{given.resize.rule} {size}, crop {given.height} x {given.width}"
-    yield "pixels", f"{given.color} {given.value_range}, mean {given.mean}, std {given.std}"
+        yield "frames", _frames(spec.input)
+    yield "pixels", _pixels(spec.input)
     yield "views", f"{_views(spec.views)}, mean of {spec.views.average}"
+
+
+def _frames(given: InputSpec) -> str:
+    clock = f"{given.fps} frames a second" if given.fps else "the video's own clock"
+    return f"{given.frames}, every {_ordinal(given.stride)}, on {clock}"
+
+
+def _pixels(given: InputSpec) -> str:
+    sides = f"{given.resize.height} x {given.resize.width}"
+    size = f"{given.resize.rule} {sides}, crop {given.height} x {given.width}"
+    low, high = given.value_range
+    values = f"{given.color} in [{low:g}, {high:g}], mean {_numbers(given.mean)}"
+    return f"{size}; {values}, std {_numbers(given.std)}"
+
+
+def _numbers(values: Sequence[float]) -> str:
+    same = len(set(values)) == 1
+    return " ".join(f"{one:g}" for one in (values[:1] if same else values))
 
 
 def _ordinal(number: int) -> str:
@@ -220,6 +235,8 @@ def _weights_facts(weights: Weights) -> Iterator[tuple[str, str]]:
     yield "weights", f"{weights.tag}: {weights.source}, {weights.license}"
     for metric in weights.metrics:
         yield "", _accuracy(metric)
+    if weights.input:
+        yield "", f"on {_frames(weights.input)}; {_pixels(weights.input)}"
     for file in weights.files:
         yield "", file.url
         yield "", file.checksum or "no checksum is published; that of the first download is kept"

@@ -281,7 +281,7 @@ def _initialise(module: nn.Module) -> None:
 
 
 def _mmaction(size: str, tag: str, top1: float, top5: float) -> Weights:
-    """Return weights of mmaction2, measured on frames of short side 224."""
+    """Return weights of mmaction2, trained on other frames of another size than torchvision's."""
     host = "https://download.openmmlab.com/mmaction/v1.0/recognition/swin"
     name = f"swin-{size}-p244-w877_in1k-pre_8xb8-amp-32x2x1-30e_kinetics400-rgb"
     return Weights(
@@ -295,6 +295,15 @@ def _mmaction(size: str, tag: str, top1: float, top5: float) -> Weights:
             dataset="kinetics400",
             views=Views(clips=4, crops=3),
             measured_by="mmaction2",
+        ),
+        input=InputSpec(
+            frames=32,
+            stride=2,
+            resize=Resize(rule="short_side", height=224, width=224),
+            height=224,
+            width=224,
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
         ),
     )
 

@@ -39,7 +39,7 @@ from actionzoo.models.publishers import (
 )
 from actionzoo.models.resnet2d import ResNet2D
 from actionzoo.models.resnet3d import initialise
-from actionzoo.spec import File, ModelSpec, Views, Weights
+from actionzoo.spec import File, InputSpec, ModelSpec, Views, Weights
 
 VGG16_WIDTHS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Of the convolutions between two pools (Simonyan and Zisserman, ICLR 2015)."""
@@ -300,6 +300,12 @@ VARIANTS = {
 }
 
 
+def _input(size: int = 224, *, keep_aspect: bool = False) -> InputSpec:
+    """Return what a network eats: one frame of each segment."""
+    clip = gluoncv_input(frames=1, stride=1, size=size, keep_aspect=keep_aspect)
+    return replace(clip, sampling="segments")
+
+
 def _mmaction(config: str, file: str, top1: float, top5: float) -> Weights:
     """Return weights of mmaction2; a file's name ends in the first digits of its digest."""
     config = f"tsn_imagenet-pretrained-{config}-100e_kinetics400-rgb"
@@ -317,6 +323,7 @@ def _mmaction(config: str, file: str, top1: float, top5: float) -> Weights:
             views=Views(clips=25, crops=10),
             measured_by="mmaction2",
         ),
+        input=_input(keep_aspect=True),
     )
 
 
@@ -343,7 +350,7 @@ def _spec(name: str, variant: Variant) -> ModelSpec:
         family="tsn",
         summary=f"TSN on {variant.title}: a frame of each segment, alone; {len(labels)} actions.",
         dataset=variant.dataset,
-        input=replace(gluoncv_input(frames=1, stride=1, size=variant.size), sampling="segments"),
+        input=_input(variant.size),
         views=Views(clips=PROTOCOLS[variant.dataset].segments, average="logits"),
         labels=labels,
         parameters=variant.parameters,
