@@ -132,7 +132,8 @@ def _speed_section(measured: dict[str, Any]) -> str:
         "eager / OpenVINO",
         "share of peak",
     )
-    rows = (_speed_row(name, row, measured["peak"]) for name, row in measured["models"].items())
+    models = sorted(measured["models"].items(), key=lambda one: one[1]["macs"])
+    rows = (_speed_row(name, row, measured["peak"]) for name, row in models)
     return f"## Speed\n\n{_speed_text(measured)}\n\n{table(head, rows)}"
 
 
@@ -140,8 +141,8 @@ def _speed_text(measured: dict[str, Any]) -> str:
     return (
         f"Milliseconds for one view, float32, measured by `benchmarks/models.py` on\n"
         f"{measured['machine']}. Peak is that machine's own, of large float32 matrix products:\n"
-        f"{measured['peak'] / 1e9:.0f} G multiply-adds a second. Names that share a network and a "
-        "size share a row."
+        f"{measured['peak'] / 1e9:.0f} G multiply-adds a second; a convolution may come out above it.\n"
+        "Names that share a network and a size share a row."
     )
 
 
