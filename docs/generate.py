@@ -141,7 +141,7 @@ def _speed_text(measured: dict[str, Any]) -> str:
     return (
         f"Milliseconds for one view, float32, measured by `benchmarks/models.py` on\n"
         f"{measured['machine']}. Peak is that machine's own, of large float32 matrix products:\n"
-        f"{measured['peak'] / 1e9:.0f} G multiply-adds a second; a convolution may come out above it.\n"
+        f"{measured['peak'] / 1e9:.0f} G multiply-adds a second, which a convolution may exceed.\n"
         "Names that share a network and a size share a row."
     )
 
