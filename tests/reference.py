@@ -16,6 +16,7 @@ from torch import nn
 from actionzoo.weights import load_reference
 
 FOLDER = Path(__file__).parents[2] / "shared" / "reference"
+LISTINGS = FOLDER.parent / "spec" / "state_dicts"
 
 
 def names() -> list[str]:
@@ -56,11 +57,16 @@ def error(network: nn.Module, name: str) -> float:
     return float(np.linalg.norm(output - expected) / np.linalg.norm(expected))
 
 
-def listed_arrays(listing: Path) -> dict[str, np.ndarray]:
-    """Make the parameters of a listing of names and shapes."""
-    lines = [line.split("\t") for line in listing.read_text().splitlines() if line[:1] != "#"]
-    shapes = {name: ast.literal_eval(shape) for name, shape, *_ in lines}
-    filled: dict[str, np.ndarray] = _fill().fill_state_dict(shapes)
+def listing(name: str) -> dict[str, tuple[int, ...]]:
+    """Return the names and shapes that a published checkpoint holds."""
+    text = (LISTINGS / f"{name}.txt").read_text()
+    rows = [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
+    return {key: ast.literal_eval(shape) for key, shape, *_ in rows}
+
+
+def listed_arrays(name: str) -> dict[str, np.ndarray]:
+    """Make the parameters of a listing."""
+    filled: dict[str, np.ndarray] = _fill().fill_state_dict(listing(name))
     return filled
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 import torch
@@ -112,24 +111,3 @@ def test_interaction_preserved_networks_do_not_fit() -> None:
     preserved = {**state, "backbone.layer1.0.conv2.1.conv.weight": torch.empty(64, 1, 3, 3, 3)}
     with pytest.raises(BadWeights, match="is unknown"):
         fill(meta_network(IRCSN), preserved, formats=csn.FORMATS, source="ipcsn.pth")
-
-
-@pytest.mark.shared
-@pytest.mark.parametrize(
-    ("listing", "index"),
-    [
-        ("gcv_ircsn_v2_resnet152_affine0", IRCSN),
-        ("gcv_ircsn_v2_resnet152_affine1", IRCSN),
-        ("ptv_csn_r101", CSN_R101),
-    ],
-)
-def test_published_names_and_shapes_are_ours(listing: str, index: int, shared: Path) -> None:
-    lines = (shared / "spec" / "state_dicts" / f"{listing}.txt").read_text().splitlines()
-    theirs = {
-        key: torch.empty(tuple(map(int, re.findall(r"\d+", shape))), device="meta")
-        for key, shape, _ in (line.split("\t") for line in lines if not line.startswith("#"))
-    }
-    converted, ours = convert(theirs, csn.FORMATS), meta_network(index).state_dict()
-    counters = {name for name in ours if name.endswith(".num_batches_tracked")}
-    assert converted.keys() | counters == ours.keys()
-    assert all(converted[name].shape == ours[name].shape for name in converted)

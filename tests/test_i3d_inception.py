@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,29 +92,6 @@ def test_a_missing_variable_of_deepmind_is_missed() -> None:
     del state["RGB/inception_i3d/Mixed_5b/Branch_2/Conv3d_0a_3x3/conv_3d/w"]
     with pytest.raises(BadWeights, match=r"trunk\.layers\.14\.2\.1\.conv\.weight is missing"):
         fill(network, state, formats=i3d.FORMATS, source="theirs")
-
-
-@pytest.mark.parametrize(
-    ("listing", "name"),
-    [
-        ("i3d_tf_rgb_imagenet", "i3d_rgb_imagenet_kinetics400"),
-        ("i3d_tf_flow_imagenet", "i3d_flow_imagenet_kinetics400"),
-        ("i3d_tf_rgb_scratch_kin600", "i3d_rgb_scratch_kinetics600"),
-    ],
-)
-def test_what_deepmind_published_has_our_names_and_shapes(
-    shared: Path, listing: str, name: str
-) -> None:
-    state = {}
-    for line in (shared / "spec/state_dicts" / f"{listing}.txt").read_text().splitlines()[1:]:
-        variable, shape = line.split("\t")
-        sizes = [int(size) for size in shape.strip("()").split(",") if size.strip()]
-        state[variable] = torch.empty(sizes, device="meta")
-    with torch.device("meta"):
-        expected = i3d.build(SPECS[name]).state_dict()
-    assert {one: tensor.shape for one, tensor in convert(state, i3d.FORMATS).items()} == {
-        one: tensor.shape for one, tensor in expected.items() if "num_batches" not in one
-    }
 
 
 @pytest.mark.parametrize(("port", "norm"), [(2, "bn"), (3, "batch3d")])

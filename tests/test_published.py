@@ -123,8 +123,7 @@ def test_published_weights_give_the_recorded_logits(
 def test_a_tensorflow_checkpoint_is_three_files(
     serve_weights: Callable[[str, str], Weights], shared: Path, tmp_path: Path
 ) -> None:
-    listing = shared / "spec" / "state_dicts" / "i3d_tf_rgb_imagenet.txt"
-    arrays = reference.listed_arrays(listing)
+    arrays = reference.listed_arrays("i3d_tf_rgb_imagenet")
     tensorflow_files.write_checkpoint(tmp_path / "model.ckpt", arrays)
     (tmp_path / "model.ckpt.meta").write_bytes(b"the graph, which nobody reads")
     tag = get_spec(I3D).weights[0].tag

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-from pathlib import Path
-
 import pytest
 import torch
-from torch import Tensor
 
 from actionzoo.models import r3d
-from actionzoo.weights import convert
-
-LISTINGS = Path(__file__).parents[2] / "shared" / "spec" / "state_dicts"
 
 
 def network(name: str) -> r3d.R3D:
     with torch.device("meta"):
         return r3d.build(next(spec for spec in r3d.SPECS if spec.name == name)).eval()
-
-
-def published(listing: str) -> dict[str, Tensor]:
-    """Return tensors of the names and shapes of a published checkpoint, without their values."""
-    if not LISTINGS.exists():
-        pytest.skip("the listings of published checkpoints (../shared/spec) are not here")
-    lines = (LISTINGS / f"{listing}.txt").read_text().splitlines()[1:]
-    rows = [line.split("\t") for line in lines]
-    return {row[0]: torch.empty(ast.literal_eval(row[1]), device="meta") for row in rows}
-
-
-def shapes(state: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
 @pytest.mark.parametrize(
@@ -62,15 +42,3 @@ def test_a_block_whose_last_norm_is_zero_is_its_shortcut() -> None:
     torch.nn.init.zeros_(block.bn2.weight)
     x = torch.rand(1, 4, 2, 5, 5)
     torch.testing.assert_close(block(x), x)
-
-
-@pytest.mark.shared
-@pytest.mark.parametrize("name", ["r3d_18", "mc3_18"])
-def test_every_tensor_of_torchvision_has_its_place(name: str) -> None:
-    state = convert(published(f"tv_{name}"), r3d.FORMATS)
-    assert shapes(state) == shapes(network(f"{name}_kinetics400").state_dict())
-
-
-def test_our_own_names_are_taken_as_they_are() -> None:
-    state = network("r3d_18_kinetics400").state_dict()
-    assert convert(state, r3d.FORMATS) is state

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 import torch
@@ -165,28 +164,3 @@ def test_lateral_connections_without_norm_do_not_fit() -> None:
     bare = {name: one for name, one in state.items() if not re.match(r"lateral_\w+\.1\.", name)}
     with pytest.raises(BadWeights, match=r"lateral_p1\.1\.weight is missing"):
         fill(network(), bare, formats=slowfast.FORMATS, source="bare.pth")
-
-
-@pytest.mark.shared
-@pytest.mark.parametrize(
-    ("listing", "name"),
-    [
-        ("gcv_slowfast_4x16_resnet50", "slowfast_4x16_resnet50_kinetics400"),
-        ("gcv_slowfast_8x8_resnet50", "slowfast_8x8_resnet50_kinetics400"),
-        ("gcv_slowfast_8x8_resnet101", "slowfast_8x8_resnet101_kinetics400"),
-        ("ptv_slowfast_r50", "slowfast_r50_kinetics400"),
-        ("ptv_slowfast_r101", "slowfast_r101_kinetics400"),
-        ("ptv_slowfast_16x8_r101_50_50", "slowfast_16x8_r101_50_50_kinetics400"),
-    ],
-)
-def test_published_names_and_shapes_are_ours(listing: str, name: str, shared: Path) -> None:
-    lines = (shared / "spec" / "state_dicts" / f"{listing}.txt").read_text().splitlines()
-    theirs = {
-        key: torch.empty(tuple(map(int, re.findall(r"\d+", shape))), device="meta")
-        for key, shape, _ in (line.split("\t") for line in lines if not line.startswith("#"))
-    }
-    converted = convert(theirs, slowfast.FORMATS)
-    ours = meta_state(name)
-    assert {key: one.shape for key, one in converted.items()} == {
-        key: one.shape for key, one in ours.items()
-    }

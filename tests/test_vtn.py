@@ -334,7 +334,3 @@ def test_layer_norms_are_not_dropped(shared: Path) -> None:
     state = published(shared, "vtn_encoder_mobilenetv2", "vtn_decoder_9_ln")
     with pytest.raises(BadWeights, match=r"attention\.norm\.weight is unknown"):
         fill(model, state, formats=vtn.FORMATS, source="a checkpoint")
-
-
-def test_our_names_are_in_no_format(net: vtn.VTN) -> None:
-    assert not any(one.fits(net.state_dict()) for one in vtn.FORMATS)
