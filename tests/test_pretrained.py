@@ -15,7 +15,7 @@ import torch
 from actionzoo import catalog, download, pretrained
 from actionzoo.backends.openvino_backend import OpenVINOBackend
 from actionzoo.cli import main
-from actionzoo.errors import BadWeights, UnknownModel
+from actionzoo.errors import BadWeights, ConfigError, UnknownModel
 from actionzoo.pretrained import find_model
 from actionzoo.zoo import create_model
 
@@ -136,3 +136,8 @@ def test_export_takes_published_weights_too(
     assert OpenVINOBackend(tmp_path / f"{NAME}.xml").spec == spec.filled_with(spec.weights[0])
     assert main(["export", NAME, "--weights", "none", "--output", str(tmp_path)]) == 2
     assert "has no weights 'none'" in capsys.readouterr().err
+
+
+def test_a_model_of_optical_flow_is_refused_before_it_is_downloaded(mirror: str) -> None:
+    with pytest.raises(ConfigError, match="looks at optical flow"):
+        find_model("i3d_flow_imagenet_kinetics400")

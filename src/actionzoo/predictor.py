@@ -17,7 +17,7 @@ from actionzoo.backends.openvino_backend import OpenVINOBackend
 from actionzoo.clip import VideoInfo
 from actionzoo.errors import ConfigError
 from actionzoo.prediction import Failure, Prediction
-from actionzoo.pretrained import find_model
+from actionzoo.pretrained import find_model, refuse_flow
 from actionzoo.reader import read_clips, video_ticks
 from actionzoo.sampling import choose_ticks
 from actionzoo.spec import InputSpec, ModelSpec, Views
@@ -61,11 +61,7 @@ class Predictor:
     ) -> None:
         self.backend: Backend = OpenVINOBackend(find_model(model), device=device, spec=spec)
         self.spec = self.backend.spec
-        if self.spec.input.channels != 3:
-            raise ConfigError(
-                f"{self.spec.name!r} looks at optical flow, which is not computed from videos; use "
-                "a model of pictures, or this one's backend with flow of your own"
-            )
+        refuse_flow(self.spec)
         self.views = _chosen_views(self.spec.views, clips=clips, crops=crops)
         self.fps = fps or self.spec.input.fps
 

@@ -15,7 +15,7 @@ from filelock import FileLock
 from actionzoo import omz
 from actionzoo.catalog import get_spec, list_models
 from actionzoo.download import Progress, fetch, home, writing
-from actionzoo.errors import BadWeights, MissingExtra, UnknownModel, nearest_names
+from actionzoo.errors import BadWeights, ConfigError, MissingExtra, UnknownModel, nearest_names
 from actionzoo.spec import ModelSpec, Weights
 
 ASSETS = Path(__file__).parent / "assets"
@@ -34,7 +34,7 @@ def find_model(model: str | os.PathLike[str], *, progress: Progress | None = Non
     Raises:
         UnknownModel: There is none; the message names the nearest.
         BadWeights: The model's weights cannot be had, or are not what they should be.
-        ConfigError: The cache folder cannot be written.
+        ConfigError: The cache folder cannot be written, or the model looks at optical flow.
         MissingExtra: The weights have to be converted first, and torch is not installed.
     """
     path = Path(model)
@@ -50,9 +50,23 @@ def find_model(model: str | os.PathLike[str], *, progress: Progress | None = Non
     return bundled if bundled.exists() else _converted(name, tag or None, progress)
 
 
+def refuse_flow(spec: ModelSpec) -> None:
+    """Refuse a model of optical flow, before anything is downloaded for it.
+
+    Raises:
+        ConfigError: It is one.
+    """
+    if spec.input.channels != 3:
+        raise ConfigError(
+            f"{spec.name!r} looks at optical flow, which is not computed from videos; use a model "
+            "of pictures, or this one's network with flow of your own"
+        )
+
+
 def _converted(name: str, tag: str | None, progress: Progress | None) -> Path:
     """Return the cached model file of published weights, made now if it is the first time."""
     spec = get_spec(name)
+    refuse_flow(spec)
     try:
         weights = spec.choose_weights(tag)
     except LookupError as error:
