@@ -1,13 +1,49 @@
 import pytest
 
-from actionzoo.labels import load_labels
+from actionzoo.errors import ConfigError
+from actionzoo.labels import find_label, list_datasets, load_labels
 
 
-@pytest.mark.parametrize(("dataset", "count"), [("kinetics400", 400), ("weizmann10", 10)])
+@pytest.mark.parametrize(
+    ("dataset", "count"),
+    [
+        ("diving48", 48),
+        ("driver-actions", 9),
+        ("hmdb51", 51),
+        ("jester", 27),
+        ("kinetics400", 400),
+        ("kinetics600", 600),
+        ("kinetics700", 700),
+        ("something-something-v2", 174),
+        ("ucf101", 101),
+        ("weizmann10", 10),
+    ],
+)
 def test_every_label_list_is_complete_and_without_doubles(dataset, count):
     labels = load_labels(dataset)
     assert len(set(labels)) == count
     assert all(label == label.strip() and label for label in labels)
+    assert dataset in list_datasets()
+
+
+def test_either_spelling_of_a_dataset_is_understood():
+    hyphens, underscores = "something-something-v2", "something_something_v2"
+    assert load_labels(hyphens) == load_labels(underscores)
+
+
+@pytest.mark.parametrize("dataset", list_datasets())
+def test_every_label_is_found_however_it_is_spelt(dataset):
+    labels = load_labels(dataset)
+    for index, label in enumerate(labels):
+        # GluonCV has underscores for spaces, and hyphens for parentheses.
+        gluoncv = label.replace(" ", "_").replace("(", "-").replace(")", "-")
+        for spelling in (label, gluoncv, label.upper(), label.lower()):
+            assert find_label(spelling, labels) == index
+
+
+def test_a_label_that_is_not_there_is_answered_with_the_nearest():
+    with pytest.raises(ConfigError, match="no class 'jugling balls'; did you mean 'juggling"):
+        find_label("jugling balls", load_labels("kinetics400"))
 
 
 def test_kinetics_begins_and_ends_as_published():
