@@ -22,6 +22,7 @@ check: $(VENV)/lint.stamp  ## lint and types
 check-core: $(CORE)/core.stamp  ## the core install by itself: no torch anywhere
 	$(CORE)/bin/python benchmarks/startup.py
 	$(CORE)/bin/actionzoo predict src/actionzoo/assets/sample.mp4 --format jsonl
+	$(CORE)/bin/actionzoo models --family x3d
 
 check-reference: $(VENV)/test.stamp  ## every recorded reference, one after the other
 	$(BIN)/python -m pytest tests/test_reference.py --all-references

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,9 +32,10 @@ def run(capsys, *words):
 
 
 def start(*words, **options):
-    """Run a verb in a process of its own."""
+    """Run a verb in a process of its own, which hears Ctrl-C even if the tests run behind."""
     command = [sys.executable, "-m", "actionzoo", *map(str, words)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)
+    hear = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=hear, **options)
 
 
 def rows(out):
