@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from actionzoo.errors import ConfigError
 from actionzoo.labels import load_labels
 from actionzoo.models.formats import Format
-from actionzoo.models.publishers import accuracy, gluoncv_input, gluoncv_mxnet
+from actionzoo.models.publishers import accuracy, gluoncv_input, gluoncv_mxnet, mmaction
 from actionzoo.models.resnet3d import initialise
-from actionzoo.spec import File, InputSpec, ModelSpec, Resize, Views, Weights
+from actionzoo.spec import InputSpec, ModelSpec, Resize, Views, Weights
 
 LAST_MAP = (512, 1, 4, 4)
 """Channels, frames, rows and columns that the linear layers see: 8192 numbers."""
@@ -121,18 +121,9 @@ MMACTION_INPUT = InputSpec(
     # The means of blue, green and red in Caffe, but mmaction2 takes them from red, green and blue.
     mean=(104.0, 117.0, 128.0),
 )
-MMACTION_UCF101 = Weights(
-    tag="31723200",
-    files=(
-        File(
-            url="https://download.openmmlab.com/mmaction/v1.0/recognition/c3d/"
-            "c3d_sports1m-pretrained_8xb30-16x1x1-45e_ucf101-rgb/"
-            "c3d_sports1m-pretrained_8xb30-16x1x1-45e_ucf101-rgb_20220811-31723200.pth",
-            checksum="sha256:31723200",
-        ),
-    ),
-    license="Apache-2.0",
-    source="mmaction2",
+MMACTION_UCF101 = mmaction(
+    "v1.0/recognition/c3d/c3d_sports1m-pretrained_8xb30-16x1x1-45e_ucf101-rgb/"
+    "c3d_sports1m-pretrained_8xb30-16x1x1-45e_ucf101-rgb_20220811-31723200.pth",
     metrics=accuracy(
         83.08,
         95.93,

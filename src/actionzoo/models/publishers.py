@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 from actionzoo.spec import File, InputSpec, Metric, Resize, Views, Weights
@@ -12,6 +13,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 GLUONCV_HOST = "https://apache-mxnet.s3-accelerate.dualstack.amazonaws.com"
 PYTORCHVIDEO_HOST = "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics"
 TORCHVISION_HOST = "https://download.pytorch.org/models"
+MMACTION_HOST = "https://download.openmmlab.com/mmaction"
 
 THIRTY_VIEWS = Views(clips=10, crops=3, average="logits")
 """GluonCV's protocol for clips: 10 clips of a video, 3 crops along the longer side."""
@@ -213,4 +215,25 @@ def torchvision(
             views=Views(clips=clips),
             measured_by="torchvision",
         ),
+    )
+
+
+def mmaction(
+    path: str, *, metrics: tuple[Metric, ...] = (), input: InputSpec | None = None
+) -> Weights:
+    """Return weights of mmaction2; their tag is the part of the digest that ends the file's name.
+
+    Args:
+        path: Below the host, such as ``v1.0/recognition/tsn/NAME/NAME_20220906-cd10898e.pth``.
+        metrics: What was measured with them.
+        input: What they were trained on, where it is not the input of the model.
+    """
+    digest = re.split("[-_]", path.removesuffix(".pth"))[-1]
+    return Weights(
+        tag=digest,
+        files=(File(url=f"{MMACTION_HOST}/{path}", checksum=f"sha256:{digest}"),),
+        license="Apache-2.0",
+        source="mmaction2",
+        metrics=metrics,
+        input=input,
     )

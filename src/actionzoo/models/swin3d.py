@@ -30,8 +30,14 @@ from torch import Tensor, nn
 from actionzoo.labels import load_labels
 from actionzoo.models.blocks import Triple
 from actionzoo.models.formats import Format
-from actionzoo.models.publishers import IMAGENET_MEAN, IMAGENET_STD, accuracy, torchvision
-from actionzoo.spec import File, InputSpec, ModelSpec, Resize, Views, Weights
+from actionzoo.models.publishers import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    accuracy,
+    mmaction,
+    torchvision,
+)
+from actionzoo.spec import InputSpec, ModelSpec, Resize, Views, Weights
 
 PATCH: Triple = (2, 4, 4)
 WINDOW: Triple = (8, 7, 7)
@@ -282,13 +288,9 @@ def _initialise(module: nn.Module) -> None:
 
 def _mmaction(size: str, tag: str, top1: float, top5: float) -> Weights:
     """Return weights of mmaction2, trained on other frames of another size than torchvision's."""
-    host = "https://download.openmmlab.com/mmaction/v1.0/recognition/swin"
     name = f"swin-{size}-p244-w877_in1k-pre_8xb8-amp-32x2x1-30e_kinetics400-rgb"
-    return Weights(
-        tag=tag,
-        files=(File(url=f"{host}/{name}/{name}_20220930-{tag}.pth", checksum=f"sha256:{tag}"),),
-        license="Apache-2.0",
-        source="mmaction2",
+    return mmaction(
+        f"v1.0/recognition/swin/{name}/{name}_20220930-{tag}.pth",
         metrics=accuracy(
             top1,
             top5,

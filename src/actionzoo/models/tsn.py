@@ -36,10 +36,11 @@ from actionzoo.models.publishers import (
     gluoncv_input,
     gluoncv_mxnet,
     gluoncv_torch,
+    mmaction,
 )
 from actionzoo.models.resnet2d import ResNet2D
 from actionzoo.models.resnet3d import initialise
-from actionzoo.spec import File, InputSpec, ModelSpec, Views, Weights
+from actionzoo.spec import InputSpec, ModelSpec, Views, Weights
 
 VGG16_WIDTHS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Of the convolutions between two pools (Simonyan and Zisserman, ICLR 2015)."""
@@ -307,15 +308,10 @@ def _input(size: int = 224, *, keep_aspect: bool = False) -> InputSpec:
 
 
 def _mmaction(config: str, file: str, top1: float, top5: float) -> Weights:
-    """Return weights of mmaction2; a file's name ends in the first digits of its digest."""
+    """Return weights of mmaction2, trained on frames that keep their aspect ratio."""
     config = f"tsn_imagenet-pretrained-{config}-100e_kinetics400-rgb"
-    folder = f"https://download.openmmlab.com/mmaction/v1.0/recognition/tsn/{config}"
-    digest = file.rpartition("-")[2]
-    return Weights(
-        tag=digest,
-        files=(File(url=f"{folder}/{config}_{file}.pth", checksum=f"sha256:{digest}"),),
-        license="Apache-2.0",
-        source="mmaction2",
+    return mmaction(
+        f"v1.0/recognition/tsn/{config}/{config}_{file}.pth",
         metrics=accuracy(
             top1,
             top5,

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from actionzoo.labels import load_labels
 from actionzoo.models.blocks import Triple
 from actionzoo.models.formats import Format, Renames, State
-from actionzoo.models.publishers import accuracy, pytorchvideo, pytorchvideo_input
+from actionzoo.models.publishers import accuracy, mmaction, pytorchvideo, pytorchvideo_input
 from actionzoo.spec import Figure, File, InputSpec, Metric, ModelSpec, Resize, Views, Weights
 
 STAGE_WIDTHS = (24, 48, 96, 192)
@@ -231,19 +231,6 @@ def _pyslowfast(file: str, top1: float) -> Weights:
     )
 
 
-def _mmaction(path: str, *, metrics: tuple[Metric, ...] = ()) -> Weights:
-    """Return weights that mmaction2 made of PySlowFast's; the name ends in part of the digest."""
-    digest = path.removesuffix(".pth").rpartition("-")[2]
-    url = f"https://download.openmmlab.com/mmaction/{path}"
-    return Weights(
-        tag=digest,
-        files=(File(url=url, checksum=f"sha256:{digest}"),),
-        license="Apache-2.0",
-        source="mmaction2",
-        metrics=metrics,
-    )
-
-
 OTX_INPUT = InputSpec(
     frames=8,
     stride=4,
@@ -293,7 +280,7 @@ VARIANTS = {
         weights=(
             pytorchvideo("X3D_S.pyth", 73.33, 91.27, views=THIRTY_VIEWS),
             _pyslowfast("x3d_s.pyth", 73.5),
-            _mmaction(
+            mmaction(
                 "v1.0/recognition/x3d/facebook/"
                 "x3d_s_13x6x1_facebook-kinetics400-rgb_20201027-623825a0.pth",
                 metrics=_accuracy(73.3, "mmaction2"),
@@ -309,7 +296,7 @@ VARIANTS = {
         weights=(
             pytorchvideo("X3D_M.pyth", 75.94, 92.72, views=THIRTY_VIEWS),
             _pyslowfast("x3d_m.pyth", 76.2),
-            _mmaction(
+            mmaction(
                 "v1.0/recognition/x3d/facebook/"
                 "x3d_m_16x5x1_facebook-kinetics400-rgb_20201027-3f42382a.pth",
                 metrics=_accuracy(76.4, "mmaction2"),
@@ -337,7 +324,7 @@ VARIANTS = {
         # Nobody measured these weights on this input. What OTX publishes, 87.89 % on UCF101 and
         # 67.19 % on HMDB51, is of weights fine-tuned to those datasets.
         weights=(
-            _mmaction(
+            mmaction(
                 "recognition/x3d/facebook/"
                 "x3d_m_facebook_16x5x1_kinetics400_rgb_20201027-3f42382a.pth"
             ),
