@@ -27,7 +27,7 @@ HOMES = {
     "lightning": {"train"},
     "torchmetrics": {"train"},
     "safetensors": {"checkpoints", "weights", "train"},
-    "filelock": {"download", "pretrained"},
+    "filelock": {"download"},
     "platformdirs": {"download"},
     "jsonargparse": {"train"},
     "rich": {"cli", "outputs"},

@@ -11,8 +11,9 @@ import torch
 from safetensors.torch import load_file
 
 from actionzoo import download
-from actionzoo.catalog import list_models
+from actionzoo.catalog import get_spec, list_models
 from actionzoo.cli import main
+from actionzoo.pretrained import ASSETS
 from actionzoo.spec import ModelSpec
 from actionzoo.zoo import create_model
 
@@ -127,6 +128,27 @@ def test_download_prints_where_it_is_and_what_it_is(
     assert done["sha256"] == hashlib.sha256(b"some bytes").hexdigest()
     assert "X3D_S.pyth answered 404" in err
     assert "put it at" in err
+
+
+def test_download_prints_every_file(
+    capsys: Capture, serve: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for ending in ("index", "data-00000-of-00001", "meta"):
+        (tmp_path / f"model.ckpt.{ending}").write_bytes(ending.encode())
+    monkeypatch.setenv("ACTIONZOO_MIRROR", serve)
+    code, out, _ = run(capsys, "download", "i3d_rgb_imagenet_kinetics400")
+    assert code == 0
+    assert [line.split()[0].rpartition(".")[2] for line in out.splitlines()] == [
+        file.url.rpartition(".")[2]
+        for file in get_spec("i3d_rgb_imagenet_kinetics400").weights[0].files
+    ]
+
+
+def test_convert_of_an_openvino_file_says_what_it_is_for(capsys: Capture, tmp_path: Path) -> None:
+    bundled, out = ASSETS / "figures10.xml", tmp_path / "a.safetensors"
+    code, _, err = run(capsys, "convert", bundled, "--model", "figures10", "--output", out)
+    assert code == 2
+    assert "is an OpenVINO model, not a checkpoint; it predicts as it is" in err
 
 
 def test_convert_writes_our_names(capsys: Capture, tmp_path: Path) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
+import logging
 import os
 import shutil
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http.client import HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -240,6 +244,15 @@ def test_a_folder_may_be_the_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert fetch_file(file, tmp_path / "w.pth").read_bytes() == CONTENT
 
 
+def test_a_folder_without_the_file_is_asked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACTIONZOO_MIRROR", tmp_path.as_uri())
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("it waited"))
+    with pytest.raises(BadWeights, match=r"cannot be read .*put it at"):
+        fetch_file(File(url="https://example.org/models/w.pth"), tmp_path / "w.pth")
+
+
 def test_a_mirror_that_is_no_address_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -306,3 +319,49 @@ def test_threads_download_once(host: Host, tmp_path: Path) -> None:
     for one in threads:
         one.join()
     assert len(host.asked) == 1
+
+
+def test_waiting_for_another_process_is_said(
+    host: Host,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caplog.set_level("INFO", "actionzoo")
+    # The command line, run in this process before, may have kept the reports to itself.
+    monkeypatch.setattr(logging.getLogger("actionzoo"), "propagate", True)
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with download.alone(tmp_path / "w.pth"):
+            held.set()
+            done.wait(10)
+
+    other = threading.Thread(target=hold)
+    other.start()
+    held.wait(10)
+    waiting = threading.Thread(target=fetch_file, args=(published(host), tmp_path / "w.pth"))
+    waiting.start()
+    deadline = time.monotonic() + 10
+    while "waiting for another process" not in caplog.text and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert "waiting for another process, which makes w.pth" in caplog.text
+    done.set()
+    for one in (other, waiting):
+        one.join()
+    assert (tmp_path / "w.pth").read_bytes() == CONTENT
+
+
+def test_a_network_that_breaks_while_reading_is_no_full_disk(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = HTTPResponse.read
+    broken = iter([True])
+
+    def break_once(response: HTTPResponse, size: int | None = None) -> bytes:
+        if next(broken, False):
+            raise OSError(errno.EHOSTUNREACH, "No route to host")
+        return read(response, size)
+
+    monkeypatch.setattr(HTTPResponse, "read", break_once)
+    assert fetch_file(published(host), tmp_path / "w.pth").read_bytes() == CONTENT

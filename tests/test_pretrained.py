@@ -75,11 +75,12 @@ def test_afterwards_neither_torch_nor_the_network_is_needed(
     assert first.out.partition("elapsed")[0] == again.stdout.partition("elapsed")[0]
 
 
-def test_without_torch_the_first_use_says_what_to_install(mirror: str) -> None:
+def test_without_torch_the_first_use_says_what_to_install(mirror: str, tmp_path: Path) -> None:
     command = [sys.executable, "-c", WITHOUT_TORCH, "predict", str(SAMPLE), "--model", NAME]
     refused = subprocess.run(command, capture_output=True, text=True, check=False)
     assert refused.returncode == 2
     assert refused.stderr.splitlines()[-1].endswith("pip install 'actionzoo[train]'")
+    assert not list(tmp_path.rglob("home/weights/*/*"))  # nothing was downloaded for it
 
 
 def test_several_processes_convert_once(mirror: str, tmp_path: Path) -> None:

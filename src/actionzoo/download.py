@@ -30,7 +30,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from actionzoo import __version__
@@ -110,7 +110,7 @@ def fetch_file(file: File, path: Path, progress: Progress | None = None) -> Path
             _verify(path, file)
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f"{path.name}.lock")):
+        with alone(path):
             if not path.is_file():
                 _download(file, path, progress)
             elif not _pin(path).is_file():
@@ -119,13 +119,26 @@ def fetch_file(file: File, path: Path, progress: Progress | None = None) -> Path
 
 
 @contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Let one process at a time make a file; say so where that means to wait."""
+    lock = FileLock(path.with_name(f"{path.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        logger.info("waiting for another process, which makes %s", path.name)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn what a disk may answer into one sentence."""
     try:
         yield
     except OSError as error:
-        if isinstance(error, (BadWeights, ConfigError)):
-            raise
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ConfigError(
                 f"the disk is full: free some space at {str(path.parent)!r} or set ACTIONZOO_HOME "
@@ -167,12 +180,10 @@ def _receive(file: File, part: Path, path: Path, progress: Progress | None) -> N
                 fault = f"{url} answered {error.code} {error.reason}"
                 raise BadWeights(_by_hand(fault, file, path)) from error
             fault = f"{url} answered {error.code} {error.reason}"
-        except (_TryAgain, http.client.HTTPException, TimeoutError, urllib.error.URLError) as error:
+        except (_TryAgain, http.client.HTTPException, urllib.error.URLError) as error:
             fault = f"{url} cannot be read ({getattr(error, 'reason', None) or error})"
-        except ConnectionError as error:
-            fault = f"{url} cannot be read ({error.strerror})"
         idle = 0 if _size(part) > before else idle + 1
-        if idle >= ATTEMPTS:
+        if idle >= ATTEMPTS or url.startswith("file:"):  # a folder does not change by waiting
             raise BadWeights(_by_hand(fault, file, path))
         logger.info("%s; trying again", fault)
         time.sleep(BACKOFF_SECONDS * 2 ** max(0, idle - 1))
@@ -192,6 +203,8 @@ def _transfer(url: str, part: Path, progress: Progress | None) -> None:
             raise
         part.unlink()  # longer than the file, so not a part of it
         raise _TryAgain("the part that was kept does not fit") from error
+    except (ConnectionError, TimeoutError) as error:
+        raise _TryAgain(str(error)) from error
     with response:
         if response.status != 206:
             start = 0
@@ -209,12 +222,20 @@ def _pour(
     response: IO[bytes], out: IO[bytes], done: int, total: int | None, progress: Progress | None
 ) -> int:
     """Write all that comes and return how many bytes there are then."""
-    while chunk := response.read(CHUNK_BYTES):
+    while chunk := _read(response):
         out.write(chunk)
         done += len(chunk)
         if progress:
             progress(done, total)
     return done
+
+
+def _read(response: IO[bytes]) -> bytes:
+    """Read on; what goes wrong here is of the network, not of the disk."""
+    try:
+        return response.read(CHUNK_BYTES)
+    except OSError as error:
+        raise _TryAgain(str(error)) from error
 
 
 def _refuse_pages(response: http.client.HTTPResponse, url: str) -> None:

@@ -10,11 +10,9 @@ import logging
 import os
 from pathlib import Path
 
-from filelock import FileLock
-
 from actionzoo import omz
 from actionzoo.catalog import get_spec, list_models
-from actionzoo.download import Progress, fetch, home, writing
+from actionzoo.download import Progress, alone, fetch, file_name, home, writing
 from actionzoo.errors import BadWeights, ConfigError, MissingExtra, UnknownModel, nearest_names
 from actionzoo.spec import ModelSpec, Weights
 
@@ -79,17 +77,16 @@ def _converted(name: str, tag: str | None, progress: Progress | None) -> Path:
         return path
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
+        with alone(path):
             if not path.exists():
                 _convert(spec.filled_with(weights), weights, path, progress)
     return path
 
 
 def _convert(spec: ModelSpec, weights: Weights, path: Path, progress: Progress | None) -> None:
-    files = fetch(spec.name, weights, progress=progress)
-    logger.info("converting %s, once", spec.name)
-    if omz.is_published_by_openvino(files):
-        omz.assemble(files, spec, path)
+    """Fetch and convert, what is missing for it said before anything is downloaded."""
+    if omz.is_published_by_openvino([Path(file_name(one)) for one in weights.files]):
+        omz.assemble(_fetched(spec, weights, progress), spec, path)
         return
     try:
         from actionzoo.export import export_openvino
@@ -97,5 +94,11 @@ def _convert(spec: ModelSpec, weights: Weights, path: Path, progress: Progress |
     except ModuleNotFoundError as error:
         purpose = f"converting {spec.name!r}, once, before its first use"
         raise MissingExtra("train", purpose) from error
-    model = create_model(spec.name, pretrained=files[0])
-    export_openvino(model, spec, path, precision="fp32")
+    files = _fetched(spec, weights, progress)
+    export_openvino(create_model(spec.name, pretrained=files[0]), spec, path, precision="fp32")
+
+
+def _fetched(spec: ModelSpec, weights: Weights, progress: Progress | None) -> list[Path]:
+    files = fetch(spec.name, weights, progress=progress)
+    logger.info("converting %s, once", spec.name)
+    return files

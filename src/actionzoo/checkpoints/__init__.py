@@ -66,6 +66,8 @@ def _trouble(path: Path, error: Exception) -> str:
         head = file.read(64).lstrip()
     if not head:
         return "is empty; download or copy it again"
+    if path.suffix == ".xml" and head.startswith((b"<?xml", b"<net")):
+        return "is an OpenVINO model, not a checkpoint; it predicts as it is: --model FILE.xml"
     if head.startswith(b"<"):
         return "is a web page, not a checkpoint; download the file itself"
     if head.startswith(b"version https://git-lfs"):

@@ -262,16 +262,18 @@ def _add_download(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _download(arguments: argparse.Namespace) -> int:
     """Fetch one model after the other; what fails is said and harms no other."""
     show_reports()
-    done, failures = [], 0
+    done: list[dict[str, str]] = []
+    failures = 0
     for name in arguments.names:
         try:
-            done += _fetch(name)
+            files = _fetch(name)
         except ActionZooError as error:
             failures += 1
             print(f"actionzoo: {error}", file=sys.stderr)
             continue
-        if not arguments.json:
-            print(*(f"{one['file']}  sha256 {one['sha256']}" for one in done[-1:]), sep="\n")
+        done += files
+        for one in files if not arguments.json else ():
+            print(f"{one['file']}  sha256 {one['sha256']}")
     if arguments.json:
         print(json.dumps(done, ensure_ascii=False, indent=2))
     return SOME_FAILED if failures else DONE
