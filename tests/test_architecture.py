@@ -10,9 +10,9 @@ PACKAGE = Path(__file__).parents[1] / "src" / "actionzoo"
 LAYERS = [
     {"errors"},
     {"spec", "clip", "prediction", "labels"},
-    {"sources", "sampling", "transforms", "synthetic", "catalog", "download", "models"},
+    {"sources", "sampling", "transforms", "catalog", "download", "models"},
     {"video", "outputs", "backends", "checkpoints", "augment"},
-    {"reader", "weights", "omz", "export"},
+    {"reader", "synthetic", "weights", "omz", "export"},
     {"zoo"},
     {"pretrained"},
     {"predictor", "train"},
@@ -21,7 +21,7 @@ LAYERS = [
 LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 # A heavy library is imported here and nowhere else.
 HOMES = {
-    "av": {"video", "synthetic"},
+    "av": {"video"},
     "openvino": {"backends", "checkpoints", "export", "omz"},
     "torch": {"models", "checkpoints", "weights", "zoo", "augment", "train", "export"},
     "lightning": {"train"},

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
 
 from actionzoo.errors import ConfigError
 from actionzoo.synthetic.actions import ACTIONS
-from actionzoo.synthetic.dataset import make_dataset, write_video
-from actionzoo.synthetic.scene import draw_clip
-
-
-def decode(path: Path) -> np.ndarray:
-    with av.open(str(path)) as container:
-        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-        assert container.streams.video[0].average_rate in (25, 30)
-    return np.stack(frames)
+from actionzoo.synthetic.dataset import make_dataset
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -48,22 +37,6 @@ def test_dataset_goes_on_where_it_stopped(tmp_path: Path) -> None:
     make_dataset(tmp_path, clips_per_class=1, styles=["silhouette"], processes=1)
     assert files(tmp_path) == whole
     assert kept.stat().st_mtime_ns == written
-
-
-def test_written_video_shows_what_was_drawn(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    frames = draw_clip(ACTIONS[9], rng=rng, seconds=1.0, style="silhouette", height=96, width=120)
-    write_video(tmp_path / "wave.mp4", frames, fps=Fraction(25))
-    read = decode(tmp_path / "wave.mp4")
-    assert read.shape == frames.shape
-    assert np.abs(read.astype(int) - frames).mean() < 4
-
-
-def test_failed_video_leaves_nothing_behind(tmp_path: Path) -> None:
-    wrong = np.zeros((2, 96, 120), np.uint8)
-    with pytest.raises(ValueError, match="ndim"):
-        write_video(tmp_path / "wave.mp4", wrong, fps=Fraction(25))
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from actionzoo.catalog import get_spec
 from actionzoo.checkpoints import read_state
 from actionzoo.errors import BadWeights, ConfigError, UnknownModel
 from actionzoo.spec import Views
-from actionzoo.synthetic import write_video
+from actionzoo.video import write_video
 from actionzoo.train import (
     Recording,
     TrainConfig,

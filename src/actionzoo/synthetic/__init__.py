@@ -12,7 +12,7 @@ kinematics. Segment lengths are those of Winter, *Biomechanics and Motor Control
 """
 
 from actionzoo.synthetic.actions import ACTIONS, Action
-from actionzoo.synthetic.dataset import STYLES, make_dataset, write_video
+from actionzoo.synthetic.dataset import STYLES, make_dataset
 from actionzoo.synthetic.scene import Style, draw_clip
 
-__all__ = ["ACTIONS", "STYLES", "Action", "Style", "draw_clip", "make_dataset", "write_video"]
+__all__ = ["ACTIONS", "STYLES", "Action", "Style", "draw_clip", "make_dataset"]

@@ -12,15 +12,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import get_args
 
-import av
 import numpy as np
-from av.container import OutputContainer
-from av.video.stream import VideoStream
 
 from actionzoo.errors import ConfigError
 from actionzoo.synthetic.actions import ACTIONS
-from actionzoo.synthetic.body import Array
 from actionzoo.synthetic.scene import Style, draw_clip
+from actionzoo.video import write_video
 
 STYLES: tuple[Style, ...] = ("silhouette", "plain", "silhouette", "textured")
 """Styles of the clips of a dataset, in turn: half silhouettes, a quarter on plain backgrounds, a
@@ -158,30 +155,3 @@ def _write_job(job: _Job) -> None:
         style=job.style,
     )
     write_video(job.path, frames, fps=fps)
-
-
-def write_video(path: Path, frames: Array, *, fps: Fraction) -> None:
-    """Write frames (T, H, W, 3) uint8 RGB as mp4, all or nothing; height and width are even."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with av.open(str(part), "w", format="mp4") as container:
-            stream = _add_stream(container, fps)
-            stream.height, stream.width = frames.shape[1:3]
-            for frame in frames:
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-            container.mux(stream.encode(None))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _add_stream(container: OutputContainer, fps: Fraction) -> VideoStream:
-    """Choose H.264, or MPEG-4 where FFmpeg was built without x264."""
-    if "libx264" in av.codecs_available:
-        # With threads or B-frames x264 does not always write the same file from the same pixels.
-        options = {"preset": "veryfast", "crf": "18", "threads": "1", "bf": "0"}
-        stream = container.add_stream("libx264", rate=fps, options=options)
-    else:
-        stream = container.add_stream("mpeg4", rate=fps)
-    stream.pix_fmt = "yuv420p"
-    return stream

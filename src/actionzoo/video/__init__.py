@@ -1,4 +1,4 @@
-"""Open a video and read the frames that are wanted: the one home of PyAV.
+"""Open a video and read the frames that are wanted, and write videos: the one home of PyAV.
 
 All times are ``Fraction`` seconds from the first frame. The frame that is *shown* at time t is the
 last one that starts at or before ``t + tolerance``; the tolerance is half a frame interval, at most
@@ -17,8 +17,17 @@ from actionzoo.video.base import EndedEarly, Size, Video
 from actionzoo.video.container import ContainerVideo
 from actionzoo.video.folder import FolderVideo
 from actionzoo.video.inputs import Source, file_input, memory_input, url_input
+from actionzoo.video.writing import encode_jpeg, write_video
 
-__all__ = ["EndedEarly", "Size", "Source", "Video", "open_video"]
+__all__ = [
+    "EndedEarly",
+    "Size",
+    "Source",
+    "Video",
+    "encode_jpeg",
+    "open_video",
+    "write_video",
+]
 
 
 def open_video(
