@@ -13,7 +13,7 @@ LAYERS = [
     {"sources", "sampling", "transforms", "catalog", "download", "models"},
     {"video", "outputs", "backends", "checkpoints", "augment"},
     {"reader", "synthetic", "weights", "omz", "export"},
-    {"zoo"},
+    {"zoo", "datasets"},
     {"pretrained"},
     {"predictor", "train"},
     {"cli", "__main__"},
@@ -31,6 +31,8 @@ HOMES = {
     "platformdirs": {"download"},
     "jsonargparse": {"train"},
     "rich": {"cli", "outputs"},
+    "pyarrow": {"datasets"},
+    "datumaro": {"datasets"},
 }
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 

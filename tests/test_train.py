@@ -17,7 +17,6 @@ from actionzoo.catalog import get_spec
 from actionzoo.checkpoints import read_state
 from actionzoo.errors import BadWeights, ConfigError, UnknownModel
 from actionzoo.spec import Views
-from actionzoo.video import write_video
 from actionzoo.train import (
     Recording,
     TrainConfig,
@@ -28,6 +27,7 @@ from actionzoo.train import (
     split,
     train,
 )
+from actionzoo.video import write_video
 
 
 def write(path: Path, brightness: float, *, seed: int = 0, frames: int = 20) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from videos import number_pixels, read_number
 
 from actionzoo.errors import ConfigError
 from actionzoo.video import encode_jpeg, open_video, write_video
 from actionzoo.video.writing import ENCODERS
+from videos import number_pixels, read_number
 
 
 @pytest.mark.parametrize("suffix", ENCODERS)

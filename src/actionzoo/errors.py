@@ -6,6 +6,7 @@
     ├── UnknownModel    (LookupError)   no model of that name
     ├── BadWeights      (ValueError)    a weights or model file that cannot be used
     ├── ConfigError     (ValueError)    an option or a configuration that cannot be used
+    ├── BadDataset      (ValueError)    a dataset whose files cannot be read or understood
     ├── MissingExtra    (ImportError)   a part of the package that is not installed
     └── VideoError      (ValueError)    a video that cannot be used
         ├── CannotOpen  (OSError)       it cannot be opened, or holds no video
@@ -35,6 +36,10 @@ class BadWeights(ActionZooError, ValueError):
 
 class ConfigError(ActionZooError, ValueError):
     """An option or a configuration that cannot be used."""
+
+
+class BadDataset(ActionZooError, ValueError):
+    """A dataset whose files cannot be read or understood."""
 
 
 class MissingExtra(ActionZooError, ImportError):

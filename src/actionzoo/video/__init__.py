@@ -17,6 +17,7 @@ from actionzoo.video.base import EndedEarly, Size, Video
 from actionzoo.video.container import ContainerVideo
 from actionzoo.video.folder import FolderVideo
 from actionzoo.video.inputs import Source, file_input, memory_input, url_input
+from actionzoo.video.measuring import count_frames
 from actionzoo.video.writing import encode_jpeg, write_video
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Size",
     "Source",
     "Video",
+    "count_frames",
     "encode_jpeg",
     "open_video",
     "write_video",

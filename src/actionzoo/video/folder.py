@@ -29,7 +29,7 @@ class FolderVideo(Video):
     """A folder of pictures, in natural order of their names."""
 
     def __init__(self, folder: str, *, fps: Fraction | None) -> None:
-        self._files = _pictures_in(folder)
+        self._files = pictures_in(folder)
         self._fps = fps or PICTURES_PER_SECOND
         self._converter = Converter()
         first = _open_picture(self._files[0])
@@ -86,7 +86,8 @@ class _Picture:
     codec: str
 
 
-def _pictures_in(folder: str) -> list[Path]:
+def pictures_in(folder: str) -> list[Path]:
+    """Return the pictures of a folder in natural order; none at all are CannotOpen."""
     try:
         files = [
             file

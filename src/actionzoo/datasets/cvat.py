@@ -1,0 +1,7 @@
+"""cvat."""
+
+from __future__ import annotations
+
+from actionzoo.datasets.format import Format
+
+FORMATS: tuple[Format, ...] = ()
