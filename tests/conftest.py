@@ -14,6 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# Timings never decide a test.
+settings.register_profile("actionzoo", deadline=None)
+settings.load_profile("actionzoo")
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actionzoo.synthetic.body import ease, limb_direction, random_body, unit, wobble
@@ -11,7 +11,6 @@ from actionzoo.synthetic.body import ease, limb_direction, random_body, unit, wo
 angles = st.floats(-3, 3)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_parts_add_up_to_the_height(seed: int) -> None:
     body = random_body(np.random.default_rng(seed))
@@ -21,7 +20,6 @@ def test_parts_add_up_to_the_height(seed: int) -> None:
     assert body.hips < body.shoulders < 0.15 * body.height
 
 
-@settings(deadline=None)
 @given(angles, angles)
 def test_directions_have_unit_length(flexion: float, abduction: float) -> None:
     assert np.isclose(np.linalg.norm(limb_direction(flexion, abduction)), 1)

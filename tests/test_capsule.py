@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actionzoo.synthetic.capsule import capsule, flicker, smooth_noise
@@ -11,7 +11,6 @@ from actionzoo.synthetic.capsule import capsule, flicker, smooth_noise
 coordinates = st.tuples(st.floats(-10, 50), st.floats(-10, 40))
 
 
-@settings(deadline=None)
 @given(coordinates, coordinates, st.floats(1, 8), st.floats(1, 8))
 def test_depth_is_the_radius_less_the_distance_of_the_axis(
     start: tuple[float, float], end: tuple[float, float], first: float, last: float
