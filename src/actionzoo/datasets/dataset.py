@@ -193,6 +193,8 @@ class VideoDataset(Sequence[Sample]):
         """
         with pa.memory_map(str(file)) as source:
             table = pa.ipc.open_file(source).read_all()
+        # A damaged file is refused here: reading its values could end the process.
+        table.validate(full=True)
         return cls(table, Facts.from_json(table.schema.metadata[b"actionzoo"]), file=file)
 
     def save(self, file: Path) -> None:
@@ -321,13 +323,14 @@ class VideoDataset(Sequence[Sample]):
         return dict(zip(self.labels, counts.tolist(), strict=True))
 
     def list_hash(self) -> str:
-        """Return 12 hex digits of the SHA-256 of all paths and labels, in any order of samples.
+        """Return 12 hex digits of the SHA-256 of all videos and labels, in any order of samples.
 
-        Copies of a published dataset differ; two that tell the same hash list the same videos.
+        Copies of a published dataset differ; two that tell the same hash list the same videos. Of
+        a path the last folder and the file count, so that a copy elsewhere is the same.
         """
         names = self.labels
         lines = sorted(
-            f"{path}\t{'|'.join(names[one] for one in indices)}\n"
+            f"{'/'.join(path.split('/')[-2:])}\t{'|'.join(names[one] for one in indices)}\n"
             for path, indices in zip(self.paths(), self.class_indices(), strict=True)
         )
         return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:12]

@@ -34,7 +34,7 @@ class Place:
     @cached_property
     def _entries(self) -> list[tuple[str, bool]]:
         with os.scandir(self.folder) as entries:
-            found = [(one.name, one.is_dir()) for one in entries if not one.name.startswith(".")]
+            found = [(one.name, _is_folder(one)) for one in entries if one.name[0] != "."]
         return sorted(found)
 
     @cached_property
@@ -72,6 +72,13 @@ class Place:
         if any(is_video_name(name) for name in self.files):
             return True
         return any(is_picture_folder(self.folder / name) for name in self.folders[:3])
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _head(path: Path) -> str:

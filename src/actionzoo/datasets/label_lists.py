@@ -14,6 +14,7 @@ from actionzoo.labels import find_label
 
 LABELS_FILE = "labels.txt"
 _NAMES = re.compile(r"(labels|classes|class_names|label_map[\w-]*|classInd)\.txt", re.IGNORECASE)
+_NUMBERED = re.compile(r"(\d+)[\s,:;]+(\S.*)")
 
 
 def find_labels(place: Place, rows: Rows) -> tuple[str, ...] | None:
@@ -37,7 +38,7 @@ def read_labels(path: Path, rows: Rows) -> tuple[str, ...]:
         BadDataset: The file cannot be read.
     """
     lines = [(number, line.strip()) for number, line in read_lines(path, rows)]
-    numbered = [re.fullmatch(r"(\d+)[\s,:;]+(\S.*)", line) for _, line in lines]
+    numbered = [_NUMBERED.fullmatch(line) for _, line in lines]
     names = [line for _, line in lines]
     if lines and all(numbered):
         found = [(int(one[1]), one[2]) for one in numbered if one is not None]
@@ -54,7 +55,9 @@ def read_labels(path: Path, rows: Rows) -> tuple[str, ...]:
 
 
 def write_labels(folder: Path, labels: Sequence[str]) -> None:
-    """Write class names in index order, one a line."""
+    """Write class names in index order, one a line, numbered if they look like it."""
+    if all(map(_NUMBERED.fullmatch, labels)):
+        labels = [f"{index} {name}" for index, name in enumerate(labels)]
     (folder / LABELS_FILE).write_text("".join(f"{name}\n" for name in labels), encoding="utf-8")
 
 

@@ -22,7 +22,7 @@ _SPLIT = re.compile(
     re.IGNORECASE,
 )
 _FOLD = re.compile(r"split[_-]?(\d+)|list0?(\d+)", re.IGNORECASE)
-_UCF_NAME = re.compile(r"(?:^|/)v_[A-Za-z0-9]+_(g\d{2})_c\d{2}(?:\.[A-Za-z0-9]+)?$")
+_UCF_NAME = re.compile(r"(?:^|/)v_[A-Za-z0-9]+_(g\d{2,})_c\d{2,}(?:\.[A-Za-z0-9]+)?$")
 
 
 def split_of(name: str) -> str | None:
@@ -58,13 +58,16 @@ def group_of(name: str) -> str | None:
 
 
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+_EDGES = re.compile(r"^[\s.]+|[\s.]+$")
 
 
 def safe_name(name: str) -> str:
     """Return a name that every file system takes, equal to the given one if that is safe already.
 
+    A leading dot goes, too: hidden files are passed over when a folder is read.
+
     >>> safe_name("shooting goal (soccer)"), safe_name("push/pull"), safe_name("..")
     ('shooting goal (soccer)', 'push_pull', '_')
     """
-    cleaned = _UNSAFE.sub("_", name).strip().rstrip(".")
+    cleaned = _EDGES.sub("", _UNSAFE.sub("_", name))
     return cleaned or "_"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -181,10 +183,26 @@ def _cached(place: Place, format: Format, given: Given) -> VideoDataset:
     if kept is not None:
         return kept
     rows = Rows(place.folder, format.name, given)
-    dataset = format.read(place, rows)
+    try:
+        with _no_collection():
+            dataset = format.read(place, rows)
+    except OSError as error:
+        raise BadDataset(f"cannot read {str(error.filename)!r}: {error.strerror}") from error
     if len(dataset) >= CACHED_ROWS:
         return _keep(dataset, rows.sources, folder, key)
     return dataset
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Let no garbage be looked for: among a million new strings and tuples there is none."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _key(place: Place, format: Format, given: Given) -> str:

@@ -78,7 +78,7 @@ class Rows:
         self._files.append(file)
         self._lines.append(line)
         self._groups.append(group)
-        self._times.append(seconds)
+        self._times.append(self._same.setdefault(seconds, seconds))
         self._num_frames.append(num_frames)
 
     def problem(self, file: str, message: str, line: int | None = None) -> None:
@@ -138,14 +138,14 @@ class Rows:
         return row
 
     def _unknown_labels(self, known: frozenset[str], labels: tuple[str, ...]) -> set[int]:
-        unknown = {one for one in set(self._labels) if not known.issuperset(one)}
-        refused = set()
-        for row, own in enumerate(self._labels if unknown else ()):
-            if own in unknown:
-                label = next(one for one in own if one not in known)
-                hint = nearest_names(label, labels)
-                refused.add(self._refuse(row, f"there is no label {label!r}; {hint}"))
-        return refused
+        unknown = {
+            own: f"there is no label {label!r}; {nearest_names(label, labels)}"
+            for own in set(self._labels)
+            for label in own
+            if label not in known
+        }
+        rows = enumerate(self._labels if unknown else ())
+        return {self._refuse(row, unknown[own]) for row, own in rows if own in unknown}
 
     def _impossible_times(self) -> set[int]:
         refused = set()
@@ -195,14 +195,19 @@ class Rows:
     ) -> tuple[dict[str, list[Any]], list[list[str | None]]]:
         index_of = {name: index for index, name in enumerate(labels)}
         indices = {own: [index_of.get(one, -1) for one in own] for own in set(self._labels)}
-        splits = [self._splits[row] for row in kept]
+        folds = len(self._splits[0]) if self._splits else 1
+
+        def chosen(column: list[Any]) -> list[Any]:
+            return column if isinstance(kept, range) else [column[row] for row in kept]
+
+        times, splits = chosen(self._times), chosen(self._splits)
         return {
-            "path": [self._paths[row] for row in kept],
-            "labels": [indices[self._labels[row]] for row in kept],
-            "start_seconds": [self._times[row][0] for row in kept],
-            "end_seconds": [self._times[row][1] for row in kept],
-            "group": [self._groups[row] for row in kept],
-            "num_frames": [self._num_frames[row] for row in kept],
-            "file": [self._files[row] for row in kept],
-            "line": [self._lines[row] for row in kept],
-        }, [list(fold) for fold in zip(*splits, strict=True)] or [[]]
+            "path": chosen(self._paths),
+            "labels": [indices[own] for own in chosen(self._labels)],
+            "start_seconds": [start for start, _ in times],
+            "end_seconds": [end for _, end in times],
+            "group": chosen(self._groups),
+            "num_frames": chosen(self._num_frames),
+            "file": chosen(self._files),
+            "line": chosen(self._lines),
+        }, [[own[fold] for own in splits] for fold in range(folds)]

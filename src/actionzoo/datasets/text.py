@@ -102,7 +102,7 @@ def read_json(path: Path, rows: Rows) -> Any:
         raise BadDataset(f"cannot read {str(path)!r}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise BadDataset(f"{str(path)!r} is not UTF-8; save it as UTF-8") from error
-    except (json.JSONDecodeError, RecursionError) as error:
-        where = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
-        raise BadDataset(f"{path!s}{where}: it is no JSON: {reason}") from error
+    except json.JSONDecodeError as error:
+        raise BadDataset(f"{path}:{error.lineno}: it is no JSON: {error.msg}") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; many brackets
+        raise BadDataset(f"{str(path)!r} cannot be read as JSON: {error}") from error
