@@ -635,6 +635,18 @@ def test_a_folder_of_pictures_is_a_video(tmp_path: Path, name: str, codec: str) 
         assert video.info.duration_seconds == Fraction(12, 30)
 
 
+@pytest.mark.parametrize("codec", ["mjpeg", "png", "bmp", "libwebp"])
+@pytest.mark.parametrize("side", [16, 100, 250])
+def test_pictures_of_all_sizes_are_read(codec: str, side: int, tmp_path: Path) -> None:
+    """FFmpeg doubts what a file is whose first two thousand bytes are tables, or are noise."""
+    rng = np.random.default_rng(side)
+    pixels = rng.integers(0, 256, (side, side + 6, 3), dtype=np.uint8)
+    suffix = {"mjpeg": "jpg", "libwebp": "webp"}.get(codec, codec)
+    (tmp_path / f"1.{suffix}").write_bytes(picture_bytes(pixels, codec))
+    with open_video(tmp_path) as video:
+        assert next(video.frames()).pixels.shape == pixels.shape
+
+
 def test_only_the_wanted_pictures_of_a_folder_are_opened(tmp_path: Path) -> None:
     write_pictures(tmp_path, range(9))
     (tmp_path / "img_00004.jpg").write_bytes(b"no picture")

@@ -21,7 +21,7 @@ from actionzoo.video.base import (
     Size,
     Video,
 )
-from actionzoo.video.inputs import FAILURES, file_input, reason_of, video_stream
+from actionzoo.video.inputs import FAILURES, picture_input, reason_of, video_stream
 from actionzoo.video.pictures import Converter, Turn, displayed_size, not_convertible
 
 
@@ -111,7 +111,7 @@ def _open_picture(file: Path) -> _Picture:
         CannotOpen: The file cannot be opened, or is no picture.
         CannotDecode: It is damaged.
     """
-    source = file_input(str(file))
+    source = picture_input(str(file))
     with source.open() as container:
         stream = video_stream(container, source.name)
         stream.codec_context.thread_type = "NONE"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import BinaryIO
 
@@ -39,6 +39,8 @@ class Input:
     target: str | BinaryIO
     protocols: str
     formats: str
+    format: str | None = None
+    """FFmpeg's name of the format, where it is known; None has FFmpeg find it out."""
     timeout_seconds: float | None = None
 
     @property
@@ -66,6 +68,7 @@ class Input:
             return av.open(
                 self.target,
                 "r",
+                format=self.format,
                 options=options,
                 metadata_errors="replace",
                 timeout=self.timeout_seconds,
@@ -107,6 +110,32 @@ def file_input(path: str) -> Input:
         raise CannotOpen(f"cannot open {path!r}: the file is empty")
     # The prefix keeps FFmpeg from reading a protocol into a name such as "concat:a|b".
     return Input(name=path, target=f"file:{path}", protocols="file", formats=_local_formats())
+
+
+_PICTURE_FORMATS = {
+    b"\xff\xd8": "jpeg_pipe",
+    b"\x89PNG": "png_pipe",
+    b"BM": "bmp_pipe",
+    b"RIFF": "webp_pipe",
+    b"II*\0": "tiff_pipe",
+    b"MM\0*": "tiff_pipe",
+}
+"""By the first bytes of a picture file."""
+
+
+def picture_input(path: str) -> Input:
+    """Describe a picture file that is to be opened; see ``file_input``.
+
+    FFmpeg goes by the name of a file where its first bytes leave a doubt, and a picture's name says
+    that it is one of many, which is not read here. So it is told what the picture is.
+    """
+    source = file_input(path)
+    with open(path, "rb") as file:
+        first = file.read(4)
+    format = next(
+        (_PICTURE_FORMATS[one] for one in _PICTURE_FORMATS if first.startswith(one)), None
+    )
+    return replace(source, format=format)
 
 
 def memory_input(source: bytes | BinaryIO) -> Input:
