@@ -296,3 +296,13 @@ def test_another_process_maps_the_same_file(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code, state], capture_output=True, text=True)
     assert done.stdout.split()[:2] == ["10", "10.mp4"]
     assert int(done.stdout.split()[2]) > 0
+
+
+def test_a_path_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "videos" / name).mkdir(parents=True)
+        (tmp_path / "videos" / name / "1.mp4").touch()
+    monkeypatch.chdir(tmp_path)
+    assert open_dataset("videos")[0].path == tmp_path / "videos" / "a" / "1.mp4"
+    monkeypatch.chdir(tmp_path / "videos")
+    assert open_dataset(".").paths() == ["a/1.mp4", "b/1.mp4"]

@@ -22,14 +22,12 @@ class Place:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.folder = path if path.is_dir() else path.parent
+        """As it was given."""
+        self.is_folder = path.is_dir()
+        """Whether a folder was given rather than a file."""
+        self.folder = (path if self.is_folder else path.parent).absolute()
         """The folder given, or the one of the file given."""
         self._heads: dict[str, str] = {}
-
-    @property
-    def is_folder(self) -> bool:
-        """Whether a folder was given rather than a file."""
-        return self.folder == self.path
 
     @cached_property
     def _entries(self) -> list[tuple[str, bool]]:
