@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ def find_labels(place: Place, rows: Rows) -> tuple[str, ...] | None:
     """
     if rows.given.labels is not None:
         return rows.given.labels
-    names = sorted(one.name for one in place.folder.iterdir() if _NAMES.fullmatch(one.name))
+    names = sorted(filter(_NAMES.fullmatch, os.listdir(place.folder)))
     return read_labels(place.folder / names[0], rows) if names else None
 
 
