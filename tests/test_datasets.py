@@ -27,6 +27,7 @@ SAMPLES = [
         splits=("train", "test"),
         group="anna",
         num_frames=30,
+        fps=Fraction(30000, 1001),
         origin="list.csv:2",
     ),
     Sample(
@@ -43,7 +44,7 @@ SAMPLES = [
 
 @pytest.fixture
 def dataset() -> VideoDataset:
-    return VideoDataset.from_samples(SAMPLES, root=Path("/data"), fps=Fraction(12))
+    return VideoDataset.from_samples(SAMPLES, root=Path("/data"))
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +130,11 @@ def test_an_empty_dataset() -> None:
     assert len(empty) == 0
     assert empty.labels == ()
     assert list(empty) == []
+
+
+def test_the_rate_of_pictures_is_that_of_the_dataset_where_none_is_told() -> None:
+    told = VideoDataset.from_samples([SAMPLES[0], SAMPLES[2]], fps=Fraction(12))
+    assert [one.fps for one in told] == told.frame_rates() == [Fraction(30000, 1001), 12]
 
 
 # opening

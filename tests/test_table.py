@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +17,13 @@ from actionzoo.errors import BadDataset
 SAMPLES = [
     Sample(path=Path("a, b.mp4"), labels=("push, pull",), splits=("train", "test"), group="anna"),
     Sample(path=Path('say "hi".mp4'), labels=("x", "y"), start_seconds=0.5, splits=("test", None)),
-    Sample(path=Path("ü/é.mp4"), end_seconds=12.25, num_frames=7, splits=("val", "train")),
+    Sample(
+        path=Path("ü/é"),
+        end_seconds=12.25,
+        num_frames=7,
+        fps=Fraction(30000, 1001),
+        splits=("val", "train"),
+    ),
 ]
 
 
@@ -77,8 +84,8 @@ def test_real_tables_with_groups(shared: Path) -> None:
         ("a.mp4", "t.csv:3: 1 fields, but the header has 4"),
         ("a.mp4,x,1,2,3", "t.csv:3: 5 fields, but the header has 4; quote a field with a comma"),
         (",x,,", "t.csv:3: the path is empty"),
-        ("a.mp4,x,one,", "t.csv:3: 'one' is no number"),
-        ("a.mp4,x,nan,", "t.csv:3: 'nan' is no number"),
+        ("a.mp4,x,one,", "t.csv:3: 'one' is no number that can be here"),
+        ("a.mp4,x,nan,", "t.csv:3: 'nan' is no number that can be here"),
         ("a.mp4,x,-1,", "t.csv:3: the start, -1.0 s, is before the video's"),
         ("a.mp4,x,5,3", "t.csv:3: the end, 3.0 s, is not after the start, 5.0 s"),
         ("a.mp4,x,,0", "t.csv:3: the end, 0.0 s, is not after the start, 0.0 s"),

@@ -38,6 +38,8 @@ class Sample:
     """What it shares with others: the person, the recording. Groups must not straddle splits."""
     num_frames: int | None = None
     """Frames as the annotation tells them; not measured."""
+    fps: Fraction | None = None
+    """Frame rate of a folder of pictures, which tells none."""
     origin: str = ""
     """The file and line that told it, such as ``train.csv:17``."""
 
@@ -80,6 +82,7 @@ _COLUMNS = {
     "end_seconds": pa.float64(),
     "group": _WORD,
     "num_frames": pa.int32(),
+    "fps": _WORD,  # as a fraction
     "file": _WORD,
     "line": pa.int32(),
 }
@@ -96,7 +99,7 @@ class Facts:
     format: str
     """Name of the format it was read from."""
     fps: Fraction | None = None
-    """Frame rate of its folders of pictures, which tell none."""
+    """Frame rate of its folders of pictures, where no other is told of one."""
     problems: tuple[Problem, ...] = ()
     """What could not be read, and is not among the samples."""
     notes: tuple[str, ...] = ()
@@ -170,7 +173,7 @@ class VideoDataset(Sequence[Sample]):
             root: What paths are kept relative to; by default the working folder.
             labels: Class names in index order; by default those of the samples, sorted.
             format: Where the samples come from.
-            fps: Frame rate of folders of pictures.
+            fps: Frame rate of folders of pictures of which none is told.
 
         Raises:
             ConfigError: A label is not among ``labels``, or the samples differ in their folds.
@@ -239,6 +242,7 @@ class VideoDataset(Sequence[Sample]):
             splits=tuple(value[name] for name in self._split_columns()),
             group=value["group"],
             num_frames=value["num_frames"],
+            fps=Fraction(value["fps"]) if value["fps"] else self.facts.fps,
             origin=f"{value['file']}{line}" if value["file"] is not None else "",
         )
 
@@ -311,6 +315,11 @@ class VideoDataset(Sequence[Sample]):
         if folder.absolute() == self.root:
             return self.paths()
         return [relative(self.root / path, folder.absolute()) for path in self.paths()]
+
+    def frame_rates(self) -> list[Fraction | None]:
+        """Return the frame rate told of every sample, if any."""
+        rates = {text: Fraction(text) for text in self._columns["fps"].dictionary.to_pylist()}
+        return [rates.get(text, self.facts.fps) for text in self._values("fps")]
 
     def class_indices(self) -> list[tuple[int, ...]]:
         """Return the indices of the labels of every sample."""
@@ -461,6 +470,7 @@ def _table_of(samples: Sequence[Sample], labels: tuple[str, ...], root: Path) ->
         "end_seconds": [sample.end_seconds for sample in samples],
         "group": [sample.group for sample in samples],
         "num_frames": [sample.num_frames for sample in samples],
+        "fps": [None if sample.fps is None else str(sample.fps) for sample in samples],
         "file": [file if line.isdigit() else (file + line or None) for file, _, line in origins],
         "line": [int(line) if line.isdigit() else None for _, _, line in origins],
     }

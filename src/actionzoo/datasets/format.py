@@ -121,6 +121,8 @@ class Holds:
     """How many ways of splitting; None: any number."""
     groups: bool = False
     times: bool = False
+    rates: bool = False
+    """Whether it tells the frame rate of folders of pictures, or they have one by definition."""
     several_labels: bool = False
     no_label: tuple[str, ...] = ()
     """The splits whose samples may have no label."""

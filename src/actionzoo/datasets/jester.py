@@ -251,7 +251,7 @@ _NEEDS = (
     "jester-v1-train.csv with <id>;<label> a line, or Train.csv with the header "
     "video_id,label,frames,label_id, and a folder of pictures a video"
 )
-_HOLDS = Holds(splits=("train", "val", "test"), every_split=True, no_label=("test",))
+_HOLDS = Holds(splits=("train", "val", "test"), every_split=True, rates=True, no_label=("test",))
 
 FORMATS = (
     Format(

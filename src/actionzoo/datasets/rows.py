@@ -43,6 +43,7 @@ class Rows:
         self._groups: list[str | None] = []
         self._times: list[tuple[float | None, float | None]] = []
         self._num_frames: list[int | None] = []
+        self._rates: list[str | None] = []
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -58,6 +59,7 @@ class Rows:
         group: str | None = None,
         seconds: tuple[float | None, float | None] = (None, None),
         num_frames: int | None = None,
+        fps: Fraction | None = None,
     ) -> None:
         """Add a row.
 
@@ -70,6 +72,7 @@ class Rows:
             group: What it shares with other rows.
             seconds: Start and end.
             num_frames: As the annotation tells it.
+            fps: Frame rate of a folder of pictures.
         """
         self._paths.append(path)
         # Equal tuples are kept once: a list of Kinetics has 240,000 rows and 400 labels.
@@ -80,6 +83,7 @@ class Rows:
         self._groups.append(group)
         self._times.append(self._same.setdefault(seconds, seconds))
         self._num_frames.append(num_frames)
+        self._rates.append(None if fps is None else str(fps))
 
     def problem(self, file: str, message: str, line: int | None = None) -> None:
         """Note what cannot be used; the message is a sentence without the place."""
@@ -99,7 +103,7 @@ class Rows:
         Args:
             labels: Class names in index order; by default what the user gave, else the names that
                 occur, sorted.
-            fps: Frame rate of folders of pictures.
+            fps: Frame rate of folders of pictures of which none is told.
         """
         names = tuple(labels if labels is not None else self.given.labels or self._own_labels())
         kept = self._usable(names)
@@ -208,6 +212,7 @@ class Rows:
             "end_seconds": [end for _, end in times],
             "group": chosen(self._groups),
             "num_frames": chosen(self._num_frames),
+            "fps": chosen(self._rates),
             "file": chosen(self._files),
             "line": chosen(self._lines),
         }, [[own[fold] for own in splits] for fold in range(folds)]

@@ -1,9 +1,9 @@
 """The project's own table: a row a video, as csv or Parquet, with named columns.
 
 ``path`` and ``label`` are needed; ``start_seconds``, ``end_seconds``, ``split`` (or ``split_1``,
-``split_2`` ... for several folds), ``group`` and ``num_frames`` are not. Several labels stand in
-one cell with ``|`` between them. Other common names of the columns are understood, see ``COLUMNS``.
-``labels.txt`` beside it gives the order of the classes.
+``split_2`` ... for several folds), ``group``, ``num_frames`` and ``fps`` (of folders of pictures)
+are not. Several labels stand in one cell with ``|`` between them. Other common names of the columns
+are understood, see ``COLUMNS``. ``labels.txt`` beside it gives the order of the classes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import pyarrow as pa
@@ -32,6 +33,7 @@ COLUMNS = {
     "split": ("split", "subset", "set"),
     "group": ("group", "source_group", "subject", "person", "actor", "source"),
     "num_frames": ("num_frames", "frames", "n_frames", "total_frames"),
+    "fps": ("fps", "frame_rate"),
 }
 """Our name of a column, and the names it is understood by; the first that occurs is taken."""
 
@@ -160,6 +162,17 @@ class _Row:
         text = self.text(column)
         return _number(text) if text else None
 
+    def rate(self) -> Fraction | None:
+        """Read a frame rate, such as 25, 29.97 or 30000/1001."""
+        text = self.text("fps")
+        try:
+            fps = Fraction(text) if text else None
+        except (ValueError, ZeroDivisionError):
+            raise ValueError(text) from None
+        if fps is not None and fps <= 0:
+            raise ValueError(text)
+        return fps
+
     def labels(self) -> tuple[str, ...]:
         text = self.text("label")
         if BETWEEN_LABELS not in text:
@@ -177,9 +190,9 @@ def _add_row(name: str, line: int, row: _Row, rows: Rows) -> None:
     path = row.text("path").replace("\\", "/")
     try:
         seconds = row.number("start_seconds"), row.number("end_seconds")
-        num_frames = row.number("num_frames")
+        num_frames, fps = row.number("num_frames"), row.rate()
     except ValueError as error:
-        rows.problem(name, f"{error.args[0]!r} is no number", line)
+        rows.problem(name, f"{error.args[0]!r} is no number that can be here", line)
         return
     rows.add(
         path,
@@ -190,6 +203,7 @@ def _add_row(name: str, line: int, row: _Row, rows: Rows) -> None:
         group=row.text("group") or group_of(path),
         seconds=seconds,
         num_frames=None if num_frames is None else int(num_frames),
+        fps=fps,
     )
 
 
@@ -252,6 +266,7 @@ def _written(dataset: VideoDataset, folder: Path) -> dict[str, list[str | float 
         "end_seconds": [sample.end_seconds for sample in samples],
         "group": [sample.group for sample in samples],
         "num_frames": [sample.num_frames for sample in samples],
+        "fps": [None if sample.fps is None else str(sample.fps) for sample in samples],
     }
     for fold in range(dataset.folds):
         name = "split" if dataset.folds == 1 else f"split_{fold + 1}"
@@ -264,7 +279,12 @@ def _written(dataset: VideoDataset, folder: Path) -> dict[str, list[str | float 
 
 
 _HOLDS = Holds(
-    folds=None, groups=True, times=True, several_labels=True, no_label=("train", "val", "test")
+    folds=None,
+    groups=True,
+    times=True,
+    rates=True,
+    several_labels=True,
+    no_label=("train", "val", "test"),
 )
 _NEEDS = "a csv or Parquet table whose header has a column path and a column label"
 
