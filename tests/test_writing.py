@@ -25,6 +25,15 @@ def test_written_video_shows_what_was_given(suffix: str, fps: Fraction, tmp_path
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
 
 
+def test_the_same_frames_give_the_same_file(tmp_path: Path) -> None:
+    frames = [number_pixels(number, 32, 48) for number in range(12)]
+    written = set()
+    for _ in range(20):
+        write_video(tmp_path / "numbers.mp4", frames, fps=Fraction(25))
+        written.add((tmp_path / "numbers.mp4").read_bytes())
+    assert len(written) == 1
+
+
 def test_failed_video_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="ndim"):
         write_video(tmp_path / "wave.mp4", np.zeros((2, 96, 120), np.uint8), fps=Fraction(25))

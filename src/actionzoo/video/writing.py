@@ -14,7 +14,7 @@ from av.container import OutputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from actionzoo.errors import ConfigError
+from actionzoo.errors import ConfigError, VideoError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,9 +25,11 @@ class Encoder:
     options: dict[str, str] = field(default_factory=dict)
 
 
-# With threads or B-frames x264 does not always write the same file from the same pixels.
+# With threads, B-frames or macroblock trees (on AVX-512) x264 does not always write the same file
+# from the same pixels.
 _H264 = Encoder(
-    codec="libx264", options={"preset": "veryfast", "crf": "18", "threads": "1", "bf": "0"}
+    codec="libx264",
+    options={"preset": "veryfast", "crf": "18", "threads": "1", "bf": "0", "mbtree": "0"},
 )
 _MPEG4 = Encoder(codec="mpeg4", options={"qmin": "2", "qmax": "3", "threads": "1"})
 _VP9 = Encoder(
@@ -56,6 +58,7 @@ def write_video(path: Path, frames: Iterable[np.ndarray], *, fps: Fraction) -> N
     Raises:
         ConfigError: The suffix is none that is written, or there is no frame.
         OSError: The file cannot be written.
+        VideoError: The encoder refuses the frames.
     """
     encoder = _encoder(path)
     upcoming = iter(frames)
@@ -71,6 +74,10 @@ def write_video(path: Path, frames: Iterable[np.ndarray], *, fps: Fraction) -> N
                 container.mux(stream.encode(VideoFrame.from_ndarray(frame, format="rgb24")))
             container.mux(stream.encode(None))
         part.replace(path)
+    except OSError:
+        raise
+    except av.FFmpegError as error:
+        raise VideoError(f"cannot encode {str(path)!r}: {error.strerror}") from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -101,11 +108,13 @@ def encode_jpeg(pixels: np.ndarray, *, quality: int = 2) -> bytes:
     """
     encoder = av.CodecContext.create("mjpeg", "w")
     assert isinstance(encoder, av.VideoCodecContext)
+    # Threads cost more than they bring, and with several the bytes depend on how many there are.
+    encoder.thread_count = 1
     encoder.height, encoder.width = pixels.shape[:2]
     encoder.pix_fmt, encoder.time_base, encoder.color_range = "yuv420p", Fraction(1, 25), 2
     encoder.options = {"qmin": str(quality), "qmax": str(quality), "strict": "unofficial"}
     picture = VideoFrame.from_ndarray(pixels, "rgb24").reformat(
-        format="yuv420p", dst_colorspace="ITU601", dst_color_range="JPEG"
+        format="yuv420p", dst_colorspace="ITU601", dst_color_range="JPEG", threads=1
     )
     picture.pts = 0
     return b"".join(bytes(packet) for packet in [*encoder.encode(picture), *encoder.encode(None)])
