@@ -10,11 +10,11 @@ PACKAGE = Path(__file__).parents[1] / "src" / "actionzoo"
 LAYERS = [
     {"errors"},
     {"spec", "clip", "prediction", "labels"},
-    {"sources", "sampling", "transforms", "catalog", "download", "models"},
+    {"sources", "workers", "sampling", "transforms", "catalog", "download", "models"},
     {"video", "outputs", "backends", "checkpoints", "augment"},
     {"reader", "synthetic", "weights", "omz", "export"},
     {"zoo", "datasets"},
-    {"pretrained"},
+    {"pretrained", "loading"},
     {"predictor", "train"},
     {"cli", "__main__"},
 ]
@@ -23,7 +23,7 @@ LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module i
 HOMES = {
     "av": {"video"},
     "openvino": {"backends", "checkpoints", "export", "omz"},
-    "torch": {"models", "checkpoints", "weights", "zoo", "augment", "train", "export"},
+    "torch": {"models", "checkpoints", "weights", "zoo", "augment", "loading", "train", "export"},
     "lightning": {"train"},
     "torchmetrics": {"train"},
     "safetensors": {"checkpoints", "weights", "train"},

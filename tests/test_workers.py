@@ -1,0 +1,47 @@
+"""Jobs are all done once, in several threads, whatever becomes of some of them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from actionzoo.workers import in_threads
+
+
+def fail_at_3(number: int) -> int:
+    if number == 3:
+        raise ValueError("three")
+    return number * number
+
+
+def noted(file: Path) -> None:
+    time.sleep(0.01)
+    file.write_text("")
+
+
+@pytest.mark.parametrize("threads", [1, 3, 50])
+def test_every_job_is_done_once(threads: int) -> None:
+    found = list(in_threads(fail_at_3, range(4, 20), threads=threads))
+    assert dict(found) == {number: number * number for number in range(4, 20)}
+    assert len(found) == 16
+
+
+def test_no_job_is_no_work() -> None:
+    assert list(in_threads(fail_at_3, [])) == []
+
+
+def test_error_of_a_job_is_the_callers() -> None:
+    with pytest.raises(ValueError, match="three"):
+        list(in_threads(fail_at_3, range(10)))
+    assert threading.active_count() == 1
+
+
+def test_who_stops_iterating_ends_what_is_under_way_only(tmp_path: Path) -> None:
+    results = in_threads(noted, (tmp_path / str(number) for number in range(1000)), threads=2)
+    next(results)
+    results.close()
+    assert 0 < len(list(tmp_path.iterdir())) < 20
+    assert threading.active_count() == 1
