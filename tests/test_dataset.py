@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,12 +30,13 @@ def test_dataset_is_the_same_from_one_process_and_from_two(tmp_path: Path) -> No
 
 
 def test_dataset_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    make_dataset(tmp_path, clips_per_class=1, styles=["silhouette"], processes=1)
+    options: dict[str, Any] = {"styles": ["silhouette"], "suffix": ".avi", "processes": 1}
+    make_dataset(tmp_path, clips_per_class=1, **options)
     whole = files(tmp_path)
-    kept, lost = tmp_path / "run/silhouette_0_00000.mp4", tmp_path / "walk/silhouette_0_00000.mp4"
+    kept, lost = tmp_path / "run/silhouette_0_00000.avi", tmp_path / "walk/silhouette_0_00000.avi"
     lost.unlink()
     written = kept.stat().st_mtime_ns
-    make_dataset(tmp_path, clips_per_class=1, styles=["silhouette"], processes=1)
+    make_dataset(tmp_path, clips_per_class=1, **options)
     assert files(tmp_path) == whole
     assert kept.stat().st_mtime_ns == written
 

@@ -1,12 +1,8 @@
-"""Folders of mp4 clips: the same ones from the same seed."""
+"""Folders of clips: the same ones from the same seed."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +14,7 @@ from actionzoo.errors import ConfigError
 from actionzoo.synthetic.actions import ACTIONS
 from actionzoo.synthetic.scene import Style, draw_clip
 from actionzoo.video import write_video
+from actionzoo.video.isolation import Lost, run_isolated
 
 STYLES: tuple[Style, ...] = ("silhouette", "plain", "silhouette", "textured")
 """Styles of the clips of a dataset, in turn: half silhouettes, a quarter on plain backgrounds, a
@@ -43,10 +40,11 @@ def make_dataset(
     clips_per_class: int = 20,
     seed: int = 0,
     styles: Sequence[Style] = STYLES,
+    suffix: str = ".mp4",
     processes: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write mp4 clips of every action into class folders: ``folder/walk/silhouette_0_00000.mp4``.
+    """Write clips of every action into class folders: ``folder/walk/silhouette_0_00000.mp4``.
 
     The name of a clip is its style, the seed and its number; it decides the pixels. Clips that are
     there already are kept, so a run that was interrupted goes on where it stopped, and another seed
@@ -57,6 +55,7 @@ def make_dataset(
         clips_per_class: How many of each of the ten actions.
         seed: At least 0.
         styles: The styles of the clips of a class, in turn.
+        suffix: Of the files, one that ``write_video`` knows.
         processes: How many draw at a time; by default one a core.
         progress: Called after each new clip with how many are there and how many there will be.
 
@@ -66,7 +65,12 @@ def make_dataset(
     _check_dataset(clips_per_class=clips_per_class, seed=seed, styles=styles, processes=processes)
     jobs = [
         _Job(
-            folder=folder, action=action, index=index, seed=seed, style=styles[index % len(styles)]
+            folder=folder,
+            action=action,
+            index=index,
+            seed=seed,
+            style=styles[index % len(styles)],
+            suffix=suffix,
         )
         for index in range(clips_per_class)
         for action in range(len(ACTIONS))
@@ -80,9 +84,8 @@ def make_dataset(
             "give one that can be written"
         ) from error
     wanted = [job for job in jobs if not job.path.exists()]
-    for done, _ in enumerate(
-        _write_all(wanted, processes or os.cpu_count() or 1), len(jobs) - len(wanted) + 1
-    ):
+    there = len(jobs) - len(wanted)
+    for done, _ in enumerate(_write_all(wanted, processes), there + 1):
         if progress is not None:
             progress(done, len(jobs))
 
@@ -114,32 +117,23 @@ class _Job:
     index: int
     seed: int
     style: Style
+    suffix: str
 
     @property
     def path(self) -> Path:
-        name = f"{self.style}_{self.seed}_{self.index:05d}.mp4"
+        name = f"{self.style}_{self.seed}_{self.index:05d}{self.suffix}"
         return self.folder / ACTIONS[self.action].name / name
 
 
-def _write_all(jobs: list[_Job], processes: int) -> Iterator[None]:
+def _write_all(jobs: list[_Job], processes: int | None) -> Iterator[None]:
     """Do the jobs, in this process or in several; an interruption leaves only whole files."""
     if processes == 1 or len(jobs) < 2:
         yield from map(_write_job, jobs)
         return
-    # Spawned, not forked: the caller may have threads (PyTorch, OpenVINO) that a fork would break.
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=spawn, initializer=_ignore_interrupt) as pool:
-        futures = [pool.submit(_write_job, job) for job in jobs]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _ignore_interrupt() -> None:
-    """Leave Ctrl-C to the parent: a worker ends its clip and stops."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for row, answer in run_isolated(_write_job, jobs, processes=processes):
+        if isinstance(answer, Lost):
+            raise RuntimeError(f"the process that drew {str(jobs[row].path)!r} {answer.reason}")
+        yield
 
 
 def _write_job(job: _Job) -> None:
