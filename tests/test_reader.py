@@ -1,13 +1,19 @@
+import struct
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from actionzoo.reader import read_clips, video_ticks
+from actionzoo.clip import VideoInfo
+from actionzoo.errors import VideoError
+from actionzoo.reader import part_ticks, read_chosen, read_clips, video_ticks
 from actionzoo.sampling import choose_ticks
 from actionzoo.spec import InputSpec, Resize
 from actionzoo.video import open_video
-from videos import read_number, write_video
+from videos import read_number, video_bytes, write_video
 
 
 def spec(**changes):
@@ -84,3 +90,89 @@ def test_frames_have_the_size_and_the_times_of_the_spec(tmp_path):
         (clip,) = read_clips(video, ticks, spec())
     assert clip.pixels.shape == (4, 64, 85, 3)
     np.testing.assert_allclose(clip.pts_seconds, [0, 0.1, 0.2, 0.3], atol=1e-6)
+
+
+def info(seconds):
+    return VideoInfo(
+        name="a.mp4",
+        width=64,
+        height=64,
+        fps=Fraction(30),
+        duration_seconds=Fraction(seconds),
+        codec="h264",
+    )
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "ticks"),
+    [
+        (None, None, range(90)),
+        (1.0, 2.0, range(30, 60)),
+        (0.1, 0.2, range(3, 6)),  # as a binary fraction 0.1 is above 3/30
+        (1 / 3, 2 / 3, range(10, 20)),
+        (1.01, 1.02, range(31, 32)),  # no tick is within
+        (2.5, 9.0, range(75, 90)),
+        (2.999, None, range(89, 90)),
+    ],
+)
+def test_a_part_has_the_ticks_from_its_start_and_before_its_end(start, end, ticks):
+    assert part_ticks(info(3), spec(), start_seconds=start, end_seconds=end) == ticks
+
+
+@given(
+    seconds=st.fractions(Fraction(1, 10), 20),
+    start=st.floats(0, 25),
+    length=st.floats(0.01, 25),
+    fps=st.sampled_from([Fraction(12), Fraction(25), Fraction(30000, 1001)]),
+)
+def test_a_part_is_never_empty_nor_past_the_end(seconds, start, length, fps):
+    whole, model = info(seconds), spec(fps=fps)
+    if start >= seconds:
+        with pytest.raises(VideoError, match=r"'a\.mp4' is .* s long"):
+            part_ticks(whole, model, start_seconds=start)
+        return
+    part = part_ticks(whole, model, start_seconds=start, end_seconds=start + length)
+    assert 0 <= part.start < part.stop <= video_ticks(whole, model)
+    if len(part) > 1:
+        assert start - 1e-6 <= part[0] / fps
+        assert part[-1] / fps <= start + length + 1e-6
+
+
+def test_parts_that_touch_share_no_tick():
+    ends = [0.0, 0.7, 1.1, 2.34, 3.0]
+    parts = [
+        part_ticks(info(3), spec(), start_seconds=start, end_seconds=end)
+        for start, end in pairwise(ends)
+    ]
+    assert [tick for part in parts for tick in part] == list(range(90))
+
+
+def test_ticks_are_chosen_within_the_part(tmp_path):
+    path = numbered(tmp_path / "a.mp4", range(60))
+    asked = []
+
+    def last(num_ticks):
+        asked.append(num_ticks)
+        return np.array([[0, num_ticks - 1]])
+
+    with open_video(path) as video:
+        (clip,) = read_chosen(video, spec(), last, start_seconds=1.0, end_seconds=1.5)
+    assert asked == [15]
+    assert [read_number(frame) for frame in clip.pixels] == [30, 44]
+
+
+def test_a_file_that_ends_early_is_chosen_from_anew():
+    data = bytearray(video_bytes("matroska", numbers=range(30)))
+    at = data.index(b"\x44\x89\x88") + 3  # the duration in milliseconds
+    data[at : at + 8] = struct.pack(">d", 50_000.0)
+    data = data.replace(b"DURATION", b"XURATION")
+    asked = []
+
+    def last(num_ticks):
+        asked.append(num_ticks)
+        return np.array([[num_ticks - 1]])
+
+    with open_video(bytes(data)) as video:
+        (clip,) = read_chosen(video, spec(), last)
+    assert asked == [1500, 30]
+    assert read_number(clip.pixels[0]) == 29

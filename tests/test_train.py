@@ -2,29 +2,23 @@ from __future__ import annotations
 
 import csv
 import os
-from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 from actionzoo.backends.openvino_backend import OpenVINOBackend
-from actionzoo.catalog import get_spec
 from actionzoo.checkpoints import read_state
-from actionzoo.errors import BadWeights, ConfigError, UnknownModel
+from actionzoo.errors import BadDataset, BadWeights, ConfigError, UnknownModel
 from actionzoo.spec import Views
 from actionzoo.train import (
-    Recording,
     TrainConfig,
-    find_videos,
+    divide,
     load_config,
+    open_for_training,
     rate_factor,
-    read_recordings,
-    split,
     train,
 )
 from actionzoo.video import write_video
@@ -76,6 +70,7 @@ def test_without_a_recipe_there_are_defaults() -> None:
         ("epochs=many", "epochs.*many"),
         ("epochs=", "epochs has no value"),
         ("epochs=0", "epochs is 0"),
+        ("workers=-1", "workers is -1"),
         ("val_share=1", "val_share is 1"),
         ("schedule=linear", "schedule.*linear"),
         ("augment=3", "augment"),
@@ -103,71 +98,64 @@ def test_a_recipe_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
 # data
 
 
-def recordings(counts: list[int]) -> list[Recording]:
-    return [
-        Recording(path=Path(f"{index}/{number}"), class_index=index, num_ticks=1, frames=None)
-        for index, count in enumerate(counts)
-        for number in range(count)
-    ]
+def table(folder: Path, *rows: str) -> Path:
+    """Write a table of videos that need not be there."""
+    (folder / "videos.csv").write_text("\n".join(["path,label,split,group", *rows]) + "\n")
+    return folder / "videos.csv"
 
 
-@given(
-    counts=st.lists(st.integers(2, 20), min_size=1, max_size=5),
-    val_share=st.floats(0.01, 0.99),
-    seed=st.integers(0, 9),
-)
-def test_every_class_is_divided_alike(counts: list[int], val_share: float, seed: int) -> None:
-    given = recordings(counts)
-    training, validation = split(given, val_share=val_share, seed=seed)
-    assert sorted(one.path for one in training + validation) == sorted(one.path for one in given)
-    kept = Counter(one.class_index for one in validation)
-    for index, count in enumerate(counts):
-        assert 1 <= kept[index] <= count - 1
-        assert abs(kept[index] - val_share * count) <= 1
-    again = split(given, val_share=val_share, seed=seed)[1]
-    assert [one.path for one in again] == [one.path for one in validation]
+def test_the_splits_of_a_dataset_are_kept_and_its_test_is_left_alone(tmp_path: Path) -> None:
+    rows = [f"{label}{n}.mp4,{label},{split}," for label in "ab" for n, split in enumerate(SPLITS)]
+    dataset = open_for_training(table(tmp_path, *rows), TrainConfig())
+    training, validation = divide(dataset, TrainConfig())
+    assert training.paths() == ["a0.mp4", "a1.mp4", "b0.mp4", "b1.mp4"]
+    assert validation.paths() == ["a2.mp4", "b2.mp4"]
 
 
-def test_a_class_of_one_video_is_too_small() -> None:
-    with pytest.raises(ConfigError, match="'1' has one readable video"):
-        split(recordings([3, 1]), val_share=0.2, seed=0)
+SPLITS = ("train", "train", "val", "test")
 
 
-def test_folders_are_classes(data: Path) -> None:
-    names, videos = find_videos(data)
-    assert names == ["dark", "grey", "light"]
-    assert Counter(index for _, index in videos) == {0: 6, 1: 6, 2: 6}
+def test_files_in_quarantine_are_not_learnt_from(tmp_path: Path) -> None:
+    file = table(tmp_path, "a.mp4,a,,", "b.mp4,b,,", "c.mp4,b,,")
+    (tmp_path / "quarantine.txt").write_text("b.mp4\tit is damaged\n")
+    config = TrainConfig(quarantine=str(tmp_path / "quarantine.txt"))
+    assert open_for_training(file, config).paths() == ["a.mp4", "c.mp4"]
 
 
-def test_data_without_class_folders_is_refused(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no folder '.*nowhere'"):
-        find_videos(tmp_path / "nowhere")
-    with pytest.raises(ConfigError, match="has 0 folders with videos"):
-        find_videos(data / "dark")
-
-
-@pytest.mark.parametrize("cache", [True, False])
-def test_a_broken_video_costs_only_itself(cache: bool, tmp_path: Path) -> None:
-    write(tmp_path / "good.mp4", 100)
-    (tmp_path / "broken.mp4").write_bytes(b"no video")
-    spec = get_spec("figures10").input
-    videos = [(tmp_path / "broken.mp4", 0), (tmp_path / "good.mp4", 1)]
-    readable, broken = read_recordings(videos, spec, cache=cache)
-    assert [one.path.name for one in readable] == ["good.mp4"]
-    assert [path.name for path in broken] == ["broken.mp4"]
-    assert "broken.mp4" in broken[tmp_path / "broken.mp4"]
-
-
-def test_kept_frames_are_those_that_are_decoded_anew(tmp_path: Path) -> None:
-    write(tmp_path / "some.mp4", 100)
-    spec = get_spec("figures10").input
-    kept, decoded = (
-        read_recordings([(tmp_path / "some.mp4", 0)], spec, cache=cache)[0][0]
-        for cache in (True, False)
+def test_without_a_split_to_validate_a_share_of_what_trains_is_kept(tmp_path: Path) -> None:
+    rows = [f"{label}{n}.mp4,{label},train,{n // 2}" for label in "ab" for n in range(20)]
+    tests = [f"{label}{n}.mp4,{label},test," for label in "ab" for n in range(20, 30)]
+    config = TrainConfig(val_share=0.2)
+    dataset = open_for_training(table(tmp_path, *rows, *tests), config)
+    training, validation = divide(dataset, config)
+    assert sorted(training.paths() + validation.paths()) == sorted(
+        row.partition(",")[0] for row in rows
     )
-    assert kept.num_ticks == decoded.num_ticks == 20
-    ticks = np.array([1, 4, 9])
-    np.testing.assert_array_equal(kept.pixels(ticks, spec), decoded.pixels(ticks, spec))
+    assert validation.label_counts() == {"a": 4, "b": 4}
+    assert not set(training.groups()) & set(validation.groups())
+    assert divide(dataset, config)[1].paths() == validation.paths()
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (["a.mp4,a,,", "b.mp4,a,,"], "has videos of 1 classes"),
+        (["a.mp4,a|b,,", "b.mp4,a,,"], "videos with several labels"),
+        (["a.mp4,a,test,", "b.mp4,b,test,"], "has the splits test, but no 'train'"),
+    ],
+)
+def test_data_that_cannot_be_learnt_from_is_refused(
+    rows: list[str], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        open_for_training(table(tmp_path, *rows), TrainConfig())
+
+
+def test_where_there_is_no_dataset_nothing_is_learnt(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadDataset, match=r"there is no '.*nowhere'"):
+        open_for_training(tmp_path / "nowhere", TrainConfig())
+    with pytest.raises(BadDataset, match="no dataset of a known format"):
+        open_for_training(data / "dark", TrainConfig())
 
 
 # learning

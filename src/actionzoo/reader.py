@@ -2,20 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
 from actionzoo import sampling
 from actionzoo.clip import Clip, Frame, VideoInfo
+from actionzoo.errors import VideoError
 from actionzoo.spec import InputSpec
 from actionzoo.transforms import resized_size
-from actionzoo.video import Video
+from actionzoo.video import EndedEarly, Video
+
+Choose = Callable[[int], np.ndarray]
+"""From the number of ticks there are, at least 1, to the ticks of clips, shape (N, T), each below
+that number, clips ordered by their last tick."""
 
 
 def video_ticks(info: VideoInfo, spec: InputSpec) -> int:
     """Count the ticks of the model's clock in a video, at least 1."""
     return sampling.num_ticks(info.duration_seconds, sampling.clock(spec, info.fps))
+
+
+def part_ticks(
+    info: VideoInfo,
+    spec: InputSpec,
+    *,
+    start_seconds: float | None = None,
+    end_seconds: float | None = None,
+) -> range:
+    """Return the ticks from a part's start on and before its end; at least one.
+
+    Args:
+        info: The whole video.
+        spec: The model's clock.
+        start_seconds: None is the video's start.
+        end_seconds: None, or a time past the video's end, is the video's end.
+
+    Raises:
+        VideoError: The part starts where the video has ended.
+    """
+    fps, total = sampling.clock(spec, info.fps), video_ticks(info, spec)
+    if start_seconds is not None and start_seconds >= info.duration_seconds:
+        raise VideoError(
+            f"{info.name!r} is {float(info.duration_seconds):.2f} s long, but the part wanted of "
+            f"it starts at {start_seconds:g} s"
+        )
+    first = min(_ticks_before(start_seconds or 0.0, fps), total - 1)
+    stop = total if end_seconds is None else min(_ticks_before(end_seconds, fps), total)
+    return range(first, max(stop, first + 1))
+
+
+def _ticks_before(seconds: float, fps: Fraction) -> int:
+    # A float is a hair off the decimal it was written as, and a hair would be a tick.
+    return math.ceil(Fraction(seconds).limit_denominator(10**6) * fps)
+
+
+def read_chosen(
+    video: Video,
+    spec: InputSpec,
+    choose: Choose,
+    *,
+    start_seconds: float | None = None,
+    end_seconds: float | None = None,
+) -> list[Clip]:
+    """Read clips of a video or of a part of it, of as much as there really is.
+
+    A file may hold less than its header says. What is there is then looked at once more, as a
+    video of that length.
+
+    Args:
+        video: An open video.
+        spec: The model's clock and resize rule.
+        choose: Called with how many ticks the part has; its ticks count from the part's start.
+        start_seconds: None is the video's start.
+        end_seconds: None is the video's end.
+
+    Returns:
+        N clips of T frames, scaled to the size of ``spec.resize``.
+
+    Raises:
+        VideoError: The video cannot be decoded, or the part starts where it has ended.
+    """
+
+    def read(info: VideoInfo) -> list[Clip]:
+        part = part_ticks(info, spec, start_seconds=start_seconds, end_seconds=end_seconds)
+        return list(read_clips(video, part.start + choose(len(part)), spec))
+
+    try:
+        return read(video.info)
+    except EndedEarly as end:
+        return read(replace(video.info, duration_seconds=end.duration_seconds))
 
 
 def read_clips(video: Video, ticks: np.ndarray, spec: InputSpec) -> Iterator[Clip]:

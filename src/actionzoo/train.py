@@ -1,4 +1,4 @@
-"""Train a model on folders of videos, one folder a class; a run leaves one folder behind.
+"""Train a model on a dataset of labelled videos; a run leaves one folder behind.
 
 ``config.yaml`` says what was done, ``metrics.csv`` how it went, ``checkpoints/best.ckpt`` holds
 the parameters of the best epoch, and ``model.xml`` with ``model.bin`` is that model ready to use.
@@ -10,8 +10,8 @@ import logging
 import math
 import os
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -24,20 +24,28 @@ import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassAccuracy
 
-from actionzoo.augment import AugmentConfig, augment, random_ticks
+from actionzoo.augment import AugmentConfig
 from actionzoo.catalog import get_spec
-from actionzoo.errors import ConfigError, VideoError, nearest_names
+from actionzoo.datasets import VideoDataset, open_dataset
+from actionzoo.datasets.quarantine import read_quarantine
+from actionzoo.datasets.split import split_dataset
+from actionzoo.errors import ConfigError, nearest_names
 from actionzoo.export import export_openvino
 from actionzoo.labels import load_labels
-from actionzoo.reader import read_clips, video_ticks
-from actionzoo.sampling import choose_ticks
-from actionzoo.sources import VIDEO_SUFFIXES
+from actionzoo.loading import (
+    Batch,
+    EvalClips,
+    Item,
+    TrainClips,
+    count_faults,
+    make_loader,
+    read_all,
+    without,
+)
 from actionzoo.spec import InputSpec, Metric, ModelSpec, Views
-from actionzoo.transforms import eval_transform, normalise
-from actionzoo.video import EndedEarly, Video, open_video
 from actionzoo.weights import load_weights
 from actionzoo.zoo import create_model
 
@@ -54,10 +62,12 @@ class TrainConfig:
     """What to start from: the tag of published weights or the path of a checkpoint, true for the
     default published weights, false for random parameters."""
     labels: str | None = None
-    """Name of a label list, such as ``weizmann10``, in the order of the sorted class folders; None
-    takes the folders' names."""
+    """Name of a label list, such as ``weizmann10``, in the order of the dataset's own labels; None
+    takes those."""
+    quarantine: str | None = None
+    """A list of files to leave out, as ``actionzoo data check`` writes it."""
     val_share: float = 0.15
-    """Share of each class that is kept for validation."""
+    """Share of each class that is kept for validation, where the dataset has no split ``val``."""
     epochs: int = 30
     batch_size: int = 32
     learning_rate: float = 1e-3
@@ -77,6 +87,8 @@ class TrainConfig:
     """bf16 is faster on a CPU with bfloat16 instructions, and very much slower on any other."""
     cache: bool = False
     """Keep all decoded frames in memory, scaled to the model's size, rather than decode anew."""
+    workers: int | None = None
+    """Processes that read videos; None takes as many as help. Kept frames need none."""
     seed: int = 0
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
@@ -84,6 +96,9 @@ class TrainConfig:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it is at least 1")
+        for name in ("workers", "seed"):
+            if (getattr(self, name) or 0) < 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it is at least 0")
         if not 0 < self.val_share < 1:
             raise ConfigError(f"val_share is {self.val_share}; it is above 0 and below 1")
 
@@ -166,210 +181,57 @@ def _check_keys(values: dict[str, Any], kind: Any, prefix: str = "") -> None:
 # data
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Recording:
-    """One video of the training data, known to be readable."""
-
-    path: Path
-    class_index: int
-    num_ticks: int
-    """Its length on the model's clock."""
-    frames: np.ndarray | None
-    """All its ticks, shape (num_ticks, H, W, C) uint8, if frames are kept in memory."""
-
-    def pixels(self, ticks: np.ndarray, spec: InputSpec) -> np.ndarray:
-        """Return the frames at ``ticks``, shape (T, H, W, C) uint8."""
-        if self.frames is not None:
-            frames: np.ndarray = self.frames[ticks]
-            return frames
-        with open_video(self.path, fps=spec.fps) as video:
-            return next(read_clips(video, ticks[None], spec)).pixels
-
-
-def find_videos(data: Path) -> tuple[list[str], list[tuple[Path, int]]]:
-    """Find the videos of class folders.
-
-    Args:
-        data: Folder of one folder a class.
-
-    Returns:
-        The folders' names in order, and each video with the index of its folder.
+def open_for_training(data: Path, config: TrainConfig) -> VideoDataset:
+    """Open a dataset, and leave out what must not be learnt from.
 
     Raises:
-        ConfigError: There are no two folders with videos in them.
+        BadDataset: There is none that can be read.
+        ConfigError: It has fewer than two classes, several labels a video, or no split ``train``.
     """
-    if not data.is_dir():
-        raise ConfigError(f"there is no folder {os.fspath(data)!r}; give one with a folder a class")
-    found = {
-        folder.name: sorted(
-            file for file in folder.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES
-        )
-        for folder in sorted(data.iterdir())
-        if folder.is_dir()
-    }
-    names = [name for name, files in found.items() if files]
-    if len(names) < 2:
-        raise ConfigError(
-            f"{os.fspath(data)!r} has {len(names)} folders with videos in them; at least two "
-            "classes are needed, each a folder of its videos"
-        )
-    return names, [(file, index) for index, name in enumerate(names) for file in found[name]]
-
-
-def read_recordings(
-    videos: Sequence[tuple[Path, int]], spec: InputSpec, *, cache: bool
-) -> tuple[list[Recording], dict[Path, str]]:
-    """Read every video once, so that a broken one is known before the training starts.
-
-    Args:
-        videos: Paths and class indices.
-        spec: Clock and size to read them at.
-        cache: Whether to keep the frames.
-
-    Returns:
-        Those that can be read, and what is wrong with the others.
-    """
-
-    def read(video: tuple[Path, int]) -> Recording | VideoError:
-        try:
-            return _read_recording(*video, spec, cache=cache)
-        except VideoError as error:
-            return error
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        outcomes = list(pool.map(read, videos))
-    broken = {
-        path: str(outcome)
-        for (path, _), outcome in zip(videos, outcomes, strict=True)
-        if isinstance(outcome, VideoError)
-    }
-    return [one for one in outcomes if isinstance(one, Recording)], broken
-
-
-def _read_recording(path: Path, class_index: int, spec: InputSpec, *, cache: bool) -> Recording:
-    with open_video(path, fps=spec.fps, threads=1) as video:
-        try:
-            frames = _all_frames(video, video_ticks(video.info, spec), spec)
-        except EndedEarly as end:
-            shorter = replace(video.info, duration_seconds=end.duration_seconds)
-            frames = _all_frames(video, video_ticks(shorter, spec), spec)
-    return Recording(
-        path=path,
-        class_index=class_index,
-        num_ticks=len(frames),
-        frames=frames if cache else None,
-    )
-
-
-def _all_frames(video: Video, num_ticks: int, spec: InputSpec) -> np.ndarray:
-    return next(read_clips(video, np.arange(num_ticks)[None], spec)).pixels
-
-
-def split(
-    recordings: Sequence[Recording], *, val_share: float, seed: int
-) -> tuple[list[Recording], list[Recording]]:
-    """Divide recordings by chance, the same share of each class, at least one to each side.
-
-    Returns:
-        Those for training and those for validation.
-
-    Raises:
-        ConfigError: A class has fewer than two recordings.
-    """
-    rng = np.random.default_rng(seed)
-    train: list[Recording] = []
-    val: list[Recording] = []
-    for class_index in sorted({one.class_index for one in recordings}):
-        own = [one for one in recordings if one.class_index == class_index]
-        if len(own) < 2:
+    dataset = open_dataset(data)
+    if config.quarantine is not None:
+        dataset = without(dataset, read_quarantine(Path(config.quarantine)))
+    if counts := dataset.split_counts():
+        logger.info("splits: %s", ", ".join(f"{name} {count}" for name, count in counts.items()))
+        used = [split in ("train", "val") for split in dataset.split_column()]
+        dataset = dataset.select(np.flatnonzero(used))
+        if "train" not in counts:
             raise ConfigError(
-                f"{os.fspath(own[0].path.parent)!r} has one readable video; a class needs two or "
-                "more, to train and to validate"
+                f"{os.fspath(data)!r} has the splits {', '.join(counts)}, but no 'train' to learn "
+                "from; split it anew with actionzoo data split"
             )
-        shuffled = [own[place] for place in rng.permutation(len(own))]
-        kept = min(len(own) - 1, max(1, round(val_share * len(own))))
-        val += shuffled[:kept]
-        train += shuffled[kept:]
+    classes = sum(count > 0 for count in dataset.label_counts().values())
+    if classes < 2:
+        raise ConfigError(f"{os.fspath(data)!r} has videos of {classes} classes; give two or more")
+    if any(len(own) > 1 for own in dataset.class_indices()):
+        raise ConfigError(
+            f"{os.fspath(data)!r} has videos with several labels; give a dataset with one a video"
+        )
+    return dataset
+
+
+def divide(dataset: VideoDataset, config: TrainConfig) -> tuple[VideoDataset, VideoDataset]:
+    """Return the videos to train and those to validate: the dataset's own, else by chance.
+
+    By chance the same share of each class is kept, and groups stay together.
+
+    Raises:
+        ConfigError: Nothing is left to train or to validate.
+    """
+    column = dataset.split_column()
+    if "val" not in column:
+        share = 100 * config.val_share
+        logger.info("no split 'val': %.0f %% of the videos are kept for validation", share)
+        shares = {"train": 1 - config.val_share, "val": config.val_share}
+        split = split_dataset(dataset, shares, by_group=True, seed=config.seed)
+        column = split.split_column()
+    # Selected rather than split: a large list stays in the file that workers share.
+    train, val = (
+        dataset.select(np.flatnonzero([one == name for one in column])) for name in ("train", "val")
+    )
+    if not len(train):
+        raise ConfigError(f"none of the videos of {str(dataset.root)!r} to learn from can be read")
     return train, val
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainClips(Dataset[tuple[Tensor, int]]):
-    """One random clip of each recording; which one depends on seed, epoch and recording alone."""
-
-    recordings: Sequence[Recording]
-    spec: InputSpec
-    augment: AugmentConfig
-    seed: int
-    epoch: int
-
-    def __len__(self) -> int:
-        return len(self.recordings)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        rng = np.random.default_rng([self.seed, self.epoch, index])
-        recording = self.recordings[index]
-        ticks = random_ticks(recording.num_ticks, self.spec, self.augment, rng=rng)
-        pixels = augment(recording.pixels(ticks, self.spec), self.spec, self.augment, rng=rng)
-        return torch.from_numpy(normalise(pixels, self.spec)), recording.class_index
-
-
-@dataclass(frozen=True, kw_only=True)
-class ValClips(Dataset[tuple[Tensor, int]]):
-    """The centre clip of each recording, made as in prediction."""
-
-    recordings: Sequence[Recording]
-    spec: InputSpec
-
-    def __len__(self) -> int:
-        return len(self.recordings)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        recording = self.recordings[index]
-        ticks = choose_ticks(self.spec, recording.num_ticks, clips=1)[0]
-        views = eval_transform(recording.pixels(ticks, self.spec), self.spec)
-        return torch.from_numpy(views[0]), recording.class_index
-
-
-class Data(L.LightningDataModule):
-    """Batches of clips: shuffled and changed at random to train, plain to validate."""
-
-    def __init__(
-        self,
-        train: Sequence[Recording],
-        val: Sequence[Recording],
-        *,
-        spec: InputSpec,
-        config: TrainConfig,
-    ) -> None:
-        super().__init__()
-        self.train, self.val, self.spec, self.config = train, val, spec, config
-
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
-        """Return the batches of this epoch; the trainer asks anew for each."""
-        assert self.trainer is not None
-        epoch, seed = self.trainer.current_epoch, self.config.seed
-        clips = TrainClips(
-            recordings=self.train,
-            spec=self.spec,
-            augment=self.config.augment,
-            seed=seed,
-            epoch=epoch,
-        )
-        order = torch.Generator().manual_seed(seed + epoch)
-        # A last batch of a few clips would make a poor step, and batch norm needs two.
-        uneven = len(clips) > self.config.batch_size
-        return DataLoader(
-            clips,
-            self.config.batch_size,
-            shuffle=True,
-            drop_last=uneven,
-            generator=order,
-        )
-
-    def val_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
-        """Return the batches of the centre clips."""
-        return DataLoader(ValClips(recordings=self.val, spec=self.spec), self.config.batch_size)
 
 
 # learning
@@ -385,24 +247,31 @@ class Classifier(L.LightningModule):
         self.config = config
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro")
         self.val_accuracy = MulticlassAccuracy(num_classes, average="micro")
+        self.faults: Counter[str] = Counter()
 
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """Return the loss of a batch of clips and class indices."""
-        clips, targets = batch
-        logits = self.model(clips).float()
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        """Return the loss of a batch."""
+        count_faults(batch.faults, self.faults)
+        targets, count = batch.targets, len(batch.targets)
+        logits = self.model(batch.clips).float()
         loss = F.cross_entropy(logits, targets, label_smoothing=self.config.label_smoothing)
         self.train_accuracy(logits, targets)
-        self.log("train_loss", loss, on_step=False, on_epoch=True)
-        self.log("train_accuracy", self.train_accuracy, on_step=False, on_epoch=True)
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=count)
+        self.log(
+            "train_accuracy", self.train_accuracy, on_step=False, on_epoch=True, batch_size=count
+        )
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
-        """Measure a batch of clips and class indices."""
-        clips, targets = batch
-        logits = self.model(clips).float()
+    def validation_step(self, batch: Batch, _: int) -> None:
+        """Measure a batch."""
+        count_faults(batch.faults, self.faults)
+        targets, count = batch.targets, len(batch.targets)
+        if count == 0:
+            return
+        logits = self.model(batch.clips).float()
         self.val_accuracy(logits, targets)
-        self.log("val_loss", F.cross_entropy(logits, targets))
-        self.log("val_accuracy", self.val_accuracy)
+        self.log("val_loss", F.cross_entropy(logits, targets), batch_size=count)
+        self.log("val_accuracy", self.val_accuracy, batch_size=count)
 
     def configure_optimizers(self) -> Any:
         """Return AdamW and the schedule, counted in steps."""
@@ -463,10 +332,10 @@ class _Report(Callback):
 
 
 def train(data: Path, *, config: TrainConfig, output: Path) -> Path:
-    """Train a model on class folders of videos, and export the best epoch.
+    """Train a model on a dataset, and export the best epoch.
 
     Args:
-        data: Folder of one folder a class.
+        data: A dataset's folder or annotation file.
         config: What is chosen for this run.
         output: The run's own folder; it is made, or empty.
 
@@ -474,35 +343,25 @@ def train(data: Path, *, config: TrainConfig, output: Path) -> Path:
         The exported model, ``output/model.xml``.
 
     Raises:
+        BadDataset: The data cannot be read.
         ConfigError: The data or a setting cannot be used, or ``output`` is taken.
         UnknownModel: There is no model of the config's name.
         BadWeights: The weights to start from do not fit.
     """
     spec = get_spec(config.model)
-    names, videos = find_videos(data)
-    labels = _labels(config, names)
+    dataset = open_for_training(data, config)
+    labels = _labels(config, dataset.labels)
     L.seed_everything(config.seed, verbose=False)
     model = create_model(config.model, num_classes=len(labels), pretrained=config.pretrained)
     _claim(output)
-    logger.info("reading %d videos of %d classes", len(videos), len(labels))
-    recordings, broken = read_recordings(videos, spec.input, cache=config.cache)
-    for path, reason in broken.items():
-        logger.warning("left out %r: %s", os.fspath(path), reason)
-    training, validation = split(recordings, val_share=config.val_share, seed=config.seed)
-    logger.info(
-        "%d videos to train, %d to validate, %d left out; %d classes",
-        len(training),
-        len(validation),
-        len(broken),
-        len(labels),
-    )
+    train_batches, val_batches = _batches(dataset, spec.input, config)
     _write_config(config, output / "config.yaml")
-    clips = Data(training, validation, spec=spec.input, config=config)
-    load_weights(model, _fit(model, clips, config=config, num_classes=len(labels), output=output))
+    classifier = Classifier(model, config, num_classes=len(labels))
+    load_weights(model, _fit(classifier, train_batches, val_batches, output=output))
     metric = Metric(
         name="top-1",
-        value=accuracy(model, clips.val_dataloader()),
-        dataset=data.resolve().name,
+        value=accuracy(model, val_batches),
+        dataset=dataset.root.resolve().name,
         split="validation",
         views=Views(),
         measured_by="ours",
@@ -514,14 +373,44 @@ def train(data: Path, *, config: TrainConfig, output: Path) -> Path:
     return export_openvino(model, trained, output / "model.xml")
 
 
-def accuracy(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
-    """Measure the share of clips that a model names rightly; it is left in eval mode."""
+def _batches(
+    dataset: VideoDataset, spec: InputSpec, config: TrainConfig
+) -> tuple[DataLoader[Item], DataLoader[Item]]:
+    """Make batches of the videos that can be read, to train and to validate."""
+    logger.info("reading %d videos", len(dataset))
+    frames, broken = read_all(dataset, spec, keep=config.cache)
+    for index, reason in broken.items():
+        logger.warning("left out %r: %s", os.fspath(dataset[index].path), reason)
+    readable = [index for index in range(len(dataset)) if index not in broken]
+    training, validation = divide(dataset.select(readable), config)
+    counts = len(training), len(validation), len(broken), len(dataset.labels)
+    logger.info("%d videos to train, %d to validate, %d left out; %d classes", *counts)
+    kept = frames if config.cache else None
+    size, workers = config.batch_size, config.workers
+    train_clips = TrainClips(training, spec, augment=config.augment, seed=config.seed, kept=kept)
+    val_clips = EvalClips(validation, spec, kept=kept)
+    return (
+        make_loader(train_clips, batch_size=size, workers=workers),
+        make_loader(val_clips, batch_size=size, workers=workers),
+    )
+
+
+def accuracy(model: nn.Module, batches: Iterable[Batch]) -> float:
+    """Measure the share of clips that a model names rightly; it is left in eval mode.
+
+    Videos that cannot be read have no part in it; how many they are is reported.
+    """
     model.eval()
-    hits = []
+    hits, faults = [], 0
     with torch.no_grad():
-        for clips, targets in batches:
-            hits.append(model(clips).argmax(1) == targets)
-    return float(torch.cat(hits).float().mean())
+        for batch in batches:
+            faults += len(batch.faults)
+            if len(batch.targets):
+                hits.append(model(batch.clips).argmax(1) == batch.targets)
+    named = torch.cat(hits).float()
+    if faults:
+        logger.warning("%d of %d videos could not be read", faults, faults + len(named))
+    return float(named.mean())
 
 
 def _trained_spec(
@@ -543,7 +432,7 @@ def _trained_spec(
 
 
 def _labels(config: TrainConfig, names: Sequence[str]) -> tuple[str, ...]:
-    """Name the classes: as the folders are called, or as the config's list has it."""
+    """Name the classes: as the dataset does, or as the config's list has it."""
     if config.labels is None:
         return tuple(names)
     try:
@@ -553,7 +442,7 @@ def _labels(config: TrainConfig, names: Sequence[str]) -> tuple[str, ...]:
     if len(labels) != len(names):
         raise ConfigError(
             f"the list {config.labels!r} has {len(labels)} labels but the data has {len(names)} "
-            f"class folders ({', '.join(names[:12])}); they have to be as many"
+            f"classes ({', '.join(names[:12])}); they have to be as many"
         )
     return labels
 
@@ -574,11 +463,11 @@ def _write_config(config: TrainConfig, path: Path) -> None:
 
 
 def _fit(
-    model: nn.Module, data: Data, *, config: TrainConfig, num_classes: int, output: Path
+    classifier: Classifier, train: DataLoader[Item], val: DataLoader[Item], *, output: Path
 ) -> Path:
     """Run the training and return the checkpoint of the epoch of least validation loss."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    classifier = Classifier(model, config, num_classes=num_classes)
+    config = classifier.config
     checkpoint = ModelCheckpoint(
         output / "checkpoints",
         "best",
@@ -600,10 +489,11 @@ def _fit(
             gradient_clip_val=config.clip_gradient,
             logger=False,
             callbacks=callbacks,
-            reload_dataloaders_every_n_epochs=1,
             num_sanity_val_steps=0,
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        trainer.fit(classifier, data)
+        trainer.fit(classifier, train, val)
+    if faults := classifier.faults:
+        logger.warning("%d clips of %d videos could not be read", faults.total(), len(faults))
     return Path(checkpoint.best_model_path)

@@ -1,0 +1,456 @@
+"""Clips of a dataset for training and evaluation, read as prediction reads them.
+
+Workers share no state: what a clip is depends on seed, epoch and index alone, whatever the number
+of workers and however they are started. A video that cannot be read becomes a *fault*, a sentence
+that names the file: in training another video of its class takes its place, in evaluation nothing
+does.
+
+V is the number of views of a sample, 1 in training.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+
+from actionzoo.augment import AugmentConfig, augment, random_ticks
+from actionzoo.datasets import Sample, VideoDataset
+from actionzoo.errors import ConfigError, VideoError
+from actionzoo.reader import Choose, part_ticks, read_chosen
+from actionzoo.sampling import choose_ticks
+from actionzoo.spec import InputSpec, Views
+from actionzoo.transforms import eval_transform, normalise
+from actionzoo.video import open_video
+from actionzoo.workers import in_threads
+
+logger = logging.getLogger(__name__)
+
+OnError = Literal["another", "raise"]
+Key = tuple[int, int]
+"""Epoch and index of a sample."""
+Part = tuple[Path, float | None, float | None]
+"""A file, and where in it a sample starts and ends, in seconds."""
+
+_MOST_OTHERS = 4
+"""So many other videos are tried in the place of one that cannot be read."""
+_FEW_SAMPLES = 64
+"""So few are read in less time than it takes to start a worker."""
+_MOST_WORKERS = 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Item:
+    """One sample as a dataset gives it."""
+
+    views: Tensor | None
+    """Shape (V, C, T, H, W) float32; None where the video cannot be read."""
+    target: Tensor
+    """The class index, int64; where a dataset has several labels a video 0 or 1 for every class,
+    shape (K,) float32."""
+    index: int
+    """The place in the dataset of the video that is shown."""
+    fault: str | None = None
+    """Why the video asked for is not shown."""
+
+
+class Batch(NamedTuple):
+    """The items whose videos could be read, B of them, and what is wrong with the others.
+
+    Where all items of a batch are faults, B is 0 and there are no pixels at all.
+    """
+
+    clips: Tensor
+    """Shape (B * V, C, T, H, W) float32, the views of a video one after another."""
+    targets: Tensor
+    """Class indices, shape (B,) int64, or 0 and 1, shape (B, K) float32."""
+    indices: Tensor
+    """Places in the dataset, shape (B,) int64."""
+    faults: tuple[str, ...]
+    """A sentence for each video that could not be read."""
+
+
+class NoClip(VideoError):
+    """A video that cannot be read, and could not be replaced either."""
+
+    def __init__(self, message: str) -> None:
+        # What is raised in a worker is raised again here, with its traceback as the message.
+        super().__init__(message.rpartition(f"{NoClip.__name__}: ")[2].strip())
+
+
+class Samples:
+    """The samples of a dataset: their pixels, and what they are to be recognised as.
+
+    Args:
+        dataset: Every sample has a label, or several.
+        spec: Clock and size to read at.
+        kept: Frames by part, from ``read_all``; None decodes anew each time.
+
+    Raises:
+        ConfigError: A sample has no label.
+    """
+
+    def __init__(
+        self, dataset: VideoDataset, spec: InputSpec, kept: Mapping[Part, np.ndarray] | None
+    ) -> None:
+        self.dataset, self.spec, self.kept = dataset, spec, kept
+        labels = dataset.class_indices()
+        # Workers get one number a sample rather than one tuple.
+        self._kinds = sorted(set(labels))
+        number = {kind: place for place, kind in enumerate(self._kinds)}
+        self._kind_of = np.fromiter((number[one] for one in labels), np.int32, len(labels))
+        self._several = any(len(kind) > 1 for kind in self._kinds)
+        if () in number:
+            raise ConfigError(
+                f"{labels.count(())} of {len(labels)} videos have no label; "
+                "choose a split in which all have one"
+            )
+
+    def __len__(self) -> int:
+        return len(self._kind_of)
+
+    def pixels(self, index: int, choose: Choose) -> list[np.ndarray]:
+        """Return clips of a sample, each of shape (T, H, W, C) uint8.
+
+        Raises:
+            VideoError: The video cannot be read; the message names it.
+        """
+        sample = self.dataset[index]
+        try:
+            if self.kept is not None:
+                frames = self.kept[part_of(sample)]
+                return list(frames[choose(len(frames))])
+            return read_sample(self.dataset, sample, self.spec, choose)
+        except VideoError as error:
+            name = repr(os.fspath(sample.path))
+            raise VideoError(str(error) if name in str(error) else f"{name}: {error}") from error
+
+    def target(self, index: int) -> Tensor:
+        """Return what a sample is to be recognised as; see ``Item.target``."""
+        kind = self._kinds[self._kind_of[index]]
+        if not self._several:
+            return torch.tensor(kind[0])
+        several = torch.zeros(len(self.dataset.labels))
+        several[list(kind)] = 1
+        return several
+
+    def others_like(self, index: int) -> np.ndarray:
+        """Return the indices of the other samples with the same labels."""
+        same = np.flatnonzero(self._kind_of == self._kind_of[index])
+        others: np.ndarray = same[same != index]
+        return others
+
+
+def part_of(sample: Sample) -> Part:
+    """Return what a sample shows."""
+    return sample.path, sample.start_seconds, sample.end_seconds
+
+
+def read_sample(
+    dataset: VideoDataset, sample: Sample, spec: InputSpec, choose: Choose
+) -> list[np.ndarray]:
+    """Read clips of a sample, each of shape (T, H, W, C) uint8.
+
+    Raises:
+        VideoError: It cannot be read.
+    """
+    with open_video(sample.path, fps=sample.fps or spec.fps) as video:
+        clips = read_chosen(
+            video,
+            spec,
+            choose,
+            start_seconds=sample.start_seconds,
+            end_seconds=sample.end_seconds,
+        )
+        return [clip.pixels for clip in clips]
+
+
+class TrainClips(Dataset[Item]):
+    """One random clip of each sample: one view.
+
+    Args:
+        dataset: Labelled videos.
+        spec: What the network is fed.
+        augment: How far clips are changed.
+        seed: Of all chance.
+        on_error: ``another`` puts a video with the same labels in the place of one that cannot be
+            read; ``raise`` raises ``NoClip``, as ``another`` does when it finds none.
+        kept: Frames from ``read_all``.
+
+    Raises:
+        ConfigError: A sample has no label.
+    """
+
+    def __init__(
+        self,
+        dataset: VideoDataset,
+        spec: InputSpec,
+        *,
+        augment: AugmentConfig | None = None,
+        seed: int = 0,
+        on_error: OnError = "another",
+        kept: Mapping[Part, np.ndarray] | None = None,
+    ) -> None:
+        self.samples = Samples(dataset, spec, kept)
+        self.augment = augment or AugmentConfig()
+        self.seed, self.on_error = seed, on_error
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, key: Key) -> Item:
+        epoch, index = key
+        rng = np.random.default_rng([self.seed, epoch, index])
+        try:
+            return self._item(index, rng)
+        except VideoError as error:
+            if self.on_error == "raise":
+                raise NoClip(str(error)) from error
+            return self._another(index, str(error), rng)
+
+    def _item(self, index: int, rng: np.random.Generator) -> Item:
+        spec = self.samples.spec
+
+        def choose(num_ticks: int) -> np.ndarray:
+            return random_ticks(num_ticks, spec, self.augment, rng=rng)[None]
+
+        (pixels,) = self.samples.pixels(index, choose)
+        clip = normalise(augment(pixels, spec, self.augment, rng=rng), spec)
+        views = torch.from_numpy(clip)[None]
+        return Item(views=views, target=self.samples.target(index), index=index)
+
+    def _another(self, index: int, fault: str, rng: np.random.Generator) -> Item:
+        faults = [fault]
+        for other in rng.permutation(self.samples.others_like(index))[:_MOST_OTHERS].tolist():
+            try:
+                return replace(self._item(other, rng), fault=fault)
+            except VideoError as error:
+                faults.append(str(error))
+        raise NoClip(
+            f"a video and {len(faults) - 1} others with the same labels cannot be read; "
+            f"check the dataset: {'; '.join(faults)}"
+        )
+
+
+class EvalClips(Dataset[Item]):
+    """The views of each sample, made as in prediction; a video that cannot be read has none.
+
+    Args:
+        dataset: Labelled videos.
+        spec: What the network is fed.
+        views: How many clips and crops; one centre clip unless given.
+        kept: Frames from ``read_all``.
+
+    Raises:
+        ConfigError: A sample has no label.
+    """
+
+    def __init__(
+        self,
+        dataset: VideoDataset,
+        spec: InputSpec,
+        *,
+        views: Views | None = None,
+        kept: Mapping[Part, np.ndarray] | None = None,
+    ) -> None:
+        self.samples = Samples(dataset, spec, kept)
+        self.views = views or Views()
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Item:
+        spec, target = self.samples.spec, self.samples.target(index)
+        try:
+            clips = self.samples.pixels(
+                index, lambda num_ticks: choose_ticks(spec, num_ticks, clips=self.views.clips)
+            )
+        except VideoError as error:
+            return Item(views=None, target=target, index=index, fault=str(error))
+        views = [eval_transform(pixels, spec, crops=self.views.crops) for pixels in clips]
+        return Item(views=torch.from_numpy(np.concatenate(views)), target=target, index=index)
+
+
+class EpochSampler(Sampler[Key]):
+    """The keys of all samples, in another order each epoch.
+
+    Each pass is the epoch after the one before, unless ``set_epoch`` says which.
+    """
+
+    def __init__(self, length: int, *, seed: int, shuffle: bool = True) -> None:
+        self.length, self.seed, self.shuffle = length, seed, shuffle
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch of the next pass."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[Key]:
+        epoch = self.epoch
+        self.epoch += 1
+        order = np.arange(self.length)
+        if self.shuffle:
+            # The length is no index: this chance is no sample's.
+            np.random.default_rng([self.seed, epoch, self.length]).shuffle(order)
+        return iter([(epoch, index) for index in order.tolist()])
+
+
+def collate(items: Sequence[Item]) -> Batch:
+    """Make a batch of the items that have pixels; the others are among its faults only."""
+    shown = [item for item in items if item.views is not None]
+    targets = torch.stack([item.target for item in items])
+    return Batch(
+        # In a worker this is written straight into memory shared with the main process.
+        clips=default_collate([item.views for item in shown]).flatten(0, 1)  # (B, V, ...) to (B*V)
+        if shown
+        else torch.empty(0),
+        targets=targets[[item.views is not None for item in items]],
+        indices=torch.tensor([item.index for item in shown], dtype=torch.int64),
+        faults=tuple(item.fault for item in items if item.fault is not None),
+    )
+
+
+def make_loader(
+    clips: TrainClips | EvalClips, *, batch_size: int, workers: int | None = None
+) -> DataLoader[Item]:
+    """Make batches: shuffled anew each epoch to train, in order to evaluate.
+
+    A script that makes one with workers needs the usual ``if __name__ == "__main__":``.
+
+    Args:
+        clips: What to load.
+        batch_size: How many samples; training leaves out a last batch of fewer.
+        workers: Processes that read; None takes as many as help. Kept frames are never copied to
+            processes, so there are none then.
+
+    Returns:
+        A loader of ``Batch``.
+    """
+    count = choose_workers(clips, batch_size, workers)
+    sampler = EpochSampler(len(clips), seed=clips.seed) if isinstance(clips, TrainClips) else None
+    return DataLoader(
+        clips,
+        batch_size,
+        sampler=sampler,
+        # A last batch of a few clips would make a poor step, and batch norm needs two.
+        drop_last=sampler is not None and len(clips) > batch_size,
+        num_workers=count,
+        collate_fn=collate,
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_start_worker,
+        multiprocessing_context=worker_start() if count else None,
+        # Its own, so that the number of workers does not change what the network draws.
+        generator=torch.Generator(),
+        persistent_workers=sampler is not None and count > 0,
+    )
+
+
+def choose_workers(clips: TrainClips | EvalClips, batch_size: int, wanted: int | None) -> int:
+    """Return how many worker processes to start: one core is left to the network."""
+    if clips.samples.kept is not None:
+        return 0
+    if wanted is not None:
+        return wanted
+    if len(clips) < _FEW_SAMPLES:
+        return 0
+    batches = -(-len(clips) // batch_size)
+    return min(max(1, (os.cpu_count() or 1) - 1), batches, _MOST_WORKERS)
+
+
+def worker_start() -> str:
+    """Choose how workers start: ``forkserver``, or ``spawn`` where there is none.
+
+    A fork copies locks that other threads of this process hold (OpenMP, OpenVINO, a pool that
+    reads videos), and nobody releases them in the copy. The fork server is a process without
+    threads, which imports this module once for all workers; Python's own choice from 3.14 on.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return "spawn"
+    multiprocessing.get_context("forkserver").set_forkserver_preload([__name__])
+    return "forkserver"
+
+
+def _start_worker(_: int) -> None:
+    """Leave Ctrl-C to the parent. DataLoader has set one torch thread; decoders have one too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def count_faults(faults: Sequence[str], counted: Counter[str]) -> None:
+    """Count the faults of a batch, and warn of each the first time it is met."""
+    for fault in faults:
+        if fault not in counted:
+            logger.warning("a video cannot be read: %s", fault)
+        counted[fault] += 1
+
+
+def read_all(
+    dataset: VideoDataset, spec: InputSpec, *, keep: bool
+) -> tuple[dict[Part, np.ndarray], dict[int, str]]:
+    """Open every video once, so that a broken one is known before the training starts.
+
+    Args:
+        dataset: Videos.
+        spec: Clock and size to read them at.
+        keep: Whether to decode them whole and keep all frames.
+
+    Returns:
+        The kept frames of each sample, shape (ticks, H, W, C) uint8; and what is wrong with those
+        samples, by their index, that cannot be read.
+    """
+
+    def read(index: int) -> np.ndarray | VideoError | None:
+        sample = dataset[index]
+        try:
+            if keep:
+                return read_sample(dataset, sample, spec, lambda ticks: np.arange(ticks)[None])[0]
+            _probe(dataset, sample, spec)
+        except VideoError as error:
+            return error
+        return None
+
+    kept: dict[Part, np.ndarray] = {}
+    broken: dict[int, str] = {}
+    for index, outcome in in_threads(read, range(len(dataset)), threads=os.cpu_count() or 1):
+        if isinstance(outcome, VideoError):
+            broken[index] = str(outcome)
+        elif outcome is not None:
+            kept[part_of(dataset[index])] = outcome
+    return kept, dict(sorted(broken.items()))
+
+
+def _probe(dataset: VideoDataset, sample: Sample, spec: InputSpec) -> None:
+    """Decode the first frame, and find the part."""
+    with open_video(sample.path, fps=sample.fps or spec.fps) as video:
+        start, end = sample.start_seconds, sample.end_seconds
+        part_ticks(video.info, spec, start_seconds=start, end_seconds=end)
+
+
+def without(dataset: VideoDataset, paths: Collection[str]) -> VideoDataset:
+    """Leave out the samples of some files.
+
+    Args:
+        dataset: Videos.
+        paths: As ``dataset.paths()`` has them, or absolute.
+    """
+    root, left_out = dataset.root, frozenset(paths)
+    return dataset.select(
+        [
+            row
+            for row, path in enumerate(dataset.paths())
+            if path not in left_out and os.fspath(root / path) not in left_out
+        ]
+    )
