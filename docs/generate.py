@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from actionzoo import catalog
+from actionzoo.datasets import FORMATS, Format
 from actionzoo.spec import Metric, ModelSpec, Weights
 from actionzoo.zoo import MODELS
 
@@ -176,23 +177,42 @@ def _summary(file: Path) -> str:
     return " ".join(text.split("\n\n")[0].split()).removesuffix(".")
 
 
-def generated(readme: str) -> str:
-    """Return README's text with what lies between its marks made anew."""
-    for mark, text in (("models", families_table()), ("tree", f"```\n{tree()}\n```")):
+def formats_table() -> str:
+    """Return a row a format of datasets: its name, what it is, what it can say."""
+    head = ("name", "what it is", "splits", "groups", "times", "several labels")
+    return table(head, (_format_row(one) for one in FORMATS))
+
+
+def _format_row(one: Format) -> tuple[str, ...]:
+    holds = one.holds
+    splits = ", ".join(holds.splits) if holds.splits else "any"
+    ways = "" if holds.folds == 1 else "; several folds"
+    marks = ("yes" if held else "" for held in (holds.groups, holds.times, holds.several_labels))
+    return (f"`{one.name}`", one.title, splits + ways, *marks)
+
+
+def generated(file: Path) -> str:
+    """Return a page with what lies between its marks made anew."""
+    page = file.read_text(encoding="utf-8")
+    made = (
+        ("models", families_table()),
+        ("formats", formats_table()),
+        ("tree", f"```\n{tree()}\n```"),
+    )
+    for mark, text in made:
         block = f"<!-- {mark} -->\n{text}\n<!-- end of {mark} -->"
-        readme = re.sub(
-            rf"<!-- {mark} -->.*?<!-- end of {mark} -->", lambda _, b=block: b, readme, flags=re.S
+        page = re.sub(
+            rf"<!-- {mark} -->.*?<!-- end of {mark} -->", lambda _, b=block: b, page, flags=re.S
         )
-    return readme
+    return page
 
 
 def files() -> dict[Path, str]:
     """Return the text of every file that is generated, in whole or in part."""
-    readme = ROOT / "README.md"
     return {
         catalog.FILE: catalog.write(SPECS),
         ROOT / "docs" / "models.md": models_page(),
-        readme: generated(readme.read_text(encoding="utf-8")),
+        **{file: generated(file) for file in (ROOT / "README.md", ROOT / "docs" / "datasets.md")},
     }
 
 

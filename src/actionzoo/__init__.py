@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from actionzoo.clip import Clip as Clip
     from actionzoo.clip import Frame as Frame
     from actionzoo.clip import VideoInfo as VideoInfo
+    from actionzoo.datasets import Sample as Sample
+    from actionzoo.datasets import VideoDataset as VideoDataset
+    from actionzoo.datasets import open_dataset as open_dataset
     from actionzoo.errors import ActionZooError as ActionZooError
     from actionzoo.prediction import LabelScore as LabelScore
     from actionzoo.prediction import Prediction as Prediction
@@ -43,12 +46,15 @@ _HOMES = {
     "Prediction": "prediction",
     "Predictor": "predictor",
     "Resize": "spec",
+    "Sample": "datasets",
+    "VideoDataset": "datasets",
     "VideoInfo": "clip",
     "Views": "spec",
     "Weights": "spec",
     "create_model": "zoo",
     "get_spec": "catalog",
     "list_models": "catalog",
+    "open_dataset": "datasets",
     "open_video": "video",
     "predict": "predictor",
 }
@@ -63,7 +69,8 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         from actionzoo.errors import MissingExtra
 
-        raise MissingExtra("train", f"actionzoo.{name}") from error
+        extra = "data" if _HOMES[name] == "datasets" else "train"
+        raise MissingExtra(extra, f"actionzoo.{name}") from error
 
 
 def __dir__() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -32,10 +33,10 @@ def show_reports() -> None:
 
 
 @contextmanager
-def progress(what: str, total: int, *, shown: bool) -> Iterator[Callable[[], None]]:
-    """Show a bar with rate and time left; yield what moves it on by one."""
-    if not shown or total < 2:
-        yield lambda: None
+def steps_progress(what: str, *, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar with rate and time left; yield what is told how many are done and to do."""
+    if not shown or not sys.stderr.isatty():
+        yield lambda done, total: None
         return
     from rich.console import Console
     from rich.progress import (
@@ -48,15 +49,24 @@ def progress(what: str, total: int, *, shown: bool) -> Iterator[Callable[[], Non
 
     rate = TextColumn("{task.fields[rate]}")
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=total, rate="")
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None, rate="", visible=False)
 
-        def advance() -> None:
-            progress.advance(task)
-            speed = progress.tasks[0].speed
-            progress.update(task, rate=f"{speed:.1f}/s" if speed else "")
+        def report(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, visible=total > 1)
+            speed = bar.tasks[0].speed
+            bar.update(task, rate=f"{speed:.1f}/s" if speed else "")
 
-        yield advance
+        yield report
+
+
+@contextmanager
+def progress(what: str, total: int, *, shown: bool) -> Iterator[Callable[[], None]]:
+    """Show a bar with rate and time left; yield what moves it on by one."""
+    done = itertools.count(1)
+    with steps_progress(what, shown=shown) as report:
+        report(0, total)
+        yield lambda: report(next(done), total)
 
 
 @contextmanager

@@ -1,0 +1,84 @@
+"""What all verbs that read a dataset share: their options, and the dataset."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from actionzoo.cli.common import at_least_1, needs
+from actionzoo.errors import ConfigError
+from actionzoo.labels import list_datasets, load_labels
+
+if TYPE_CHECKING:
+    from actionzoo.datasets import VideoDataset
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add the dataset and what a user may say of it."""
+    parser.add_argument(
+        "data", type=Path, metavar="DATA", help="the folder of a dataset, or its annotation file"
+    )
+    group = parser.add_argument_group("reading")
+    group.add_argument("--format", metavar="NAME", help="default: found out")
+    group.add_argument("--split", metavar="NAME", help="only train, val or test")
+    group.add_argument("--fold", type=at_least_1, metavar="N", help="one of several splits")
+    group.add_argument("--videos", type=Path, metavar="DIR", help="where the paths of a list start")
+    group.add_argument(
+        "--labels", metavar="FILE|NAME", help="class names in index order, such as kinetics400"
+    )
+    group.add_argument(
+        "--one-based", action="store_true", help="class indices of lists are counted from 1"
+    )
+    group.add_argument(
+        "--skip-malformed", action="store_true", help="leave out rows that cannot be used"
+    )
+
+
+def open_data(arguments: argparse.Namespace, *, skip_malformed: bool = False) -> VideoDataset:
+    """Open the dataset that was asked for, and say what was found out and assumed.
+
+    Args:
+        arguments: Those of ``add_data``.
+        skip_malformed: Leave out rows that cannot be used even where that was not asked for.
+    """
+    with needs("data", "reading datasets"):
+        from actionzoo.datasets import Given, open_dataset
+
+    given = Given(
+        videos=arguments.videos,
+        labels=_labels(arguments.labels) if arguments.labels else None,
+        one_based=arguments.one_based,
+    )
+    dataset = open_dataset(
+        arguments.data,
+        split=arguments.split,
+        fold=arguments.fold,
+        format=arguments.format,
+        given=given,
+        skip_malformed=skip_malformed or arguments.skip_malformed,
+    )
+    for note in (f"read as {dataset.format}", *dataset.facts.notes):
+        print(f"{arguments.data}: {note}", file=sys.stderr)
+    return dataset
+
+
+def _labels(text: str) -> tuple[str, ...]:
+    """Read a file of class names, or take a list that ships."""
+    if text in list_datasets():
+        return load_labels(text)
+    from actionzoo.datasets.label_lists import read_labels
+    from actionzoo.datasets.rows import Rows
+
+    path = Path(text)
+    if not path.is_file():
+        raise ConfigError(
+            f"there is no list of labels {text!r}; give a file with a name a line, or one of "
+            f"{', '.join(list_datasets())}"
+        )
+    rows = Rows(path.parent, "labels")
+    labels = read_labels(path, rows)
+    if rows.problems:
+        raise ConfigError(f"the list of labels cannot be used: {rows.problems[0]}")
+    return labels
