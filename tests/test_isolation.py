@@ -79,3 +79,10 @@ def test_a_script_needs_no_guard_and_an_interruption_ends_it(tmp_path: Path) -> 
         one.send_signal(signal.SIGINT)
         assert one.wait(timeout=10) != 0
         assert "KeyboardInterrupt" in one.stderr.read()
+
+
+def test_a_worker_that_cannot_be_started_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for nothing in ("/bin/false", "/no/such/python"):
+        monkeypatch.setattr(sys, "executable", nothing)
+        with pytest.raises(RuntimeError, match=f"no worker process can be started by '{nothing}'"):
+            list(run_isolated(behave, [1, 2, 3]))

@@ -83,7 +83,8 @@ def test_files_that_are_no_video(deep: bool, tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("404 Not Found\n" * 50)
     write_sound(tmp_path / "sound.mp4")
     (tmp_path / "nothing").mkdir()
-    (tmp_path / "dangling.mp4").symlink_to(tmp_path / "gone.mp4")
+    (tmp_path / "dangling.mp4").symlink_to("gone.mp4")
+    (tmp_path / "twice.mp4").symlink_to("dangling.mp4")
     (tmp_path / "circle.mp4").symlink_to(tmp_path / "circle.mp4")
     os.mkfifo(tmp_path / "pipe.mp4")
     expected = {
@@ -93,7 +94,8 @@ def test_files_that_are_no_video(deep: bool, tmp_path: Path) -> None:
         "nothing": ("no-pictures", "there is no picture in the folder"),
         "gone.mp4": ("missing", "there is no such file or folder"),
         "text.mp4/below.mp4": ("missing", "there is no such file or folder"),
-        "dangling.mp4": ("missing", "gone.mp4', which is not there"),
+        "dangling.mp4": ("missing", "link to 'gone.mp4', and nothing is there"),
+        "twice.mp4": ("missing", "link to 'dangling.mp4', and nothing is there"),
         "circle.mp4": ("missing", "circle.mp4', which leads back to itself"),
         "pipe.mp4": ("no-video", "it is neither a file nor a folder"),
         "a\0b.mp4": ("missing", "null"),

@@ -13,9 +13,10 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb."""
     parser = verbs.add_parser(
         "train",
-        help="train a model on class folders of videos",
-        description="Train a model on a folder with one folder of videos a class. The run folder "
-        "gets the model (model.xml), its metrics and its configuration.",
+        help="train a model on a dataset",
+        description="Train a model on a dataset: class folders, a table, UCF101, or any other "
+        "format that actionzoo data show reads. The run folder gets the model (model.xml), its "
+        "metrics and its configuration.",
     )
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("--config", type=Path, metavar="RECIPE.yaml")

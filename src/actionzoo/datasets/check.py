@@ -16,7 +16,6 @@ from typing import Any
 
 from actionzoo.datasets.dataset import VideoDataset
 from actionzoo.datasets.findings import KINDS, Case, Finding, Report, found, in_order
-from actionzoo.datasets.inspection import column
 from actionzoo.datasets.label_checks import (
     compare_with_official,
     counts_from_one,
@@ -126,9 +125,9 @@ class _Samples:
 
     def __init__(self, told: Told, inspections: Sequence[Inspection]) -> None:
         self._told, self._inspections = told, inspections
-        self._starts: list[float | None] = column(told.dataset, "start_seconds")
-        self._ends: list[float | None] = column(told.dataset, "end_seconds")
-        self._numbers: list[int | None] = column(told.dataset, "num_frames")
+        self._starts: list[float | None] = told.dataset.column("start_seconds")
+        self._ends: list[float | None] = told.dataset.column("end_seconds")
+        self._numbers: list[int | None] = told.dataset.column("num_frames")
 
     def __iter__(self) -> Iterator[tuple[int, Inspection]]:
         for one, rows in zip(self._inspections, self._told.rows_of.values(), strict=True):

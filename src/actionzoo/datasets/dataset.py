@@ -300,15 +300,15 @@ class VideoDataset(Sequence[Sample]):
 
     def split_column(self, fold: int = 1) -> list[str | None]:
         """Return the split of every sample in a fold, counted from 1."""
-        return self._values(self._split_column(fold))
+        return self.column(self._split_column(fold))
 
     def groups(self) -> list[str | None]:
         """Return the group of every sample."""
-        return self._values("group")
+        return self.column("group")
 
     def paths(self) -> list[str]:
         """Return the path of every sample: below ``root`` with forward slashes, or absolute."""
-        return self._values("path")
+        return self.column("path")
 
     def paths_from(self, folder: Path) -> list[str]:
         """Return the paths as an annotation in ``folder`` tells them: from there if below it."""
@@ -319,7 +319,7 @@ class VideoDataset(Sequence[Sample]):
     def frame_rates(self) -> list[Fraction | None]:
         """Return the frame rate told of every sample, if any."""
         rates = {text: Fraction(text) for text in self._columns["fps"].dictionary.to_pylist()}
-        return [rates.get(text, self.facts.fps) for text in self._values("fps")]
+        return [rates.get(text, self.facts.fps) for text in self.column("fps")]
 
     def class_indices(self) -> list[tuple[int, ...]]:
         """Return the indices of the labels of every sample."""
@@ -400,7 +400,8 @@ class VideoDataset(Sequence[Sample]):
         column = self._columns[name]
         return column if self._is_whole() else column.take(pa.array(self._rows))
 
-    def _values(self, name: str) -> list[Any]:
+    def column(self, name: str) -> list[Any]:
+        """Return one of the columns, a value a sample: ``line``, ``file``, ``num_frames`` ..."""
         values: list[Any] = self._column(name).to_pylist()
         return values
 

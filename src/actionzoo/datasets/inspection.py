@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from actionzoo.datasets.dataset import VideoDataset
 from actionzoo.video.isolation import Lost, run_isolated
@@ -29,11 +28,6 @@ def files_of(dataset: VideoDataset) -> list[str]:
     return list(dict.fromkeys(dataset.paths()))
 
 
-def column(dataset: VideoDataset, name: str) -> list[Any]:
-    """Return one column of a dataset, a value a sample."""
-    return dataset._values(name)
-
-
 def inspect(
     dataset: VideoDataset,
     *,
@@ -55,7 +49,7 @@ def inspect(
     Returns:
         One a file, in the order of ``files_of``, which also gives their paths.
     """
-    told = zip(dataset.paths(), column(dataset, "num_frames"), strict=True)
+    told = zip(dataset.paths(), dataset.column("num_frames"), strict=True)
     counted = {path for path, number in told if number is not None}
     return inspect_files(
         dataset,

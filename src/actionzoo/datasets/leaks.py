@@ -9,7 +9,7 @@ from itertools import chain
 
 from actionzoo.datasets.dataset import VideoDataset
 from actionzoo.datasets.findings import Case, Finding, found
-from actionzoo.datasets.inspection import column, files_of
+from actionzoo.datasets.inspection import files_of
 from actionzoo.datasets.similar import Similar
 
 
@@ -28,11 +28,11 @@ class Told:
 
     @cached_property
     def _files(self) -> list[str | None]:
-        return column(self.dataset, "file")
+        return self.dataset.column("file")
 
     @cached_property
     def _lines(self) -> list[int | None]:
-        return column(self.dataset, "line")
+        return self.dataset.column("line")
 
     def origins(self, rows: Iterable[int]) -> tuple[str, ...]:
         """Return where the list tells rows, as far as that is known."""

@@ -232,6 +232,7 @@ header { border-left: 6px solid var(--accent); padding: 4px 0 4px 18px; margin-b
 dt { color: var(--soft); font-size: 13px; } dd { margin: 0; overflow-wrap: anywhere; }
 .meaning, .more, .origin { color: var(--soft); font-size: 14px; }
 .count { color: var(--accent); }
+h2 + .card { margin-top: 10px; }
 .finding { margin-top: 12px; border-left: 4px solid var(--accent); }
 .kind { background: var(--code); border-radius: 5px; padding: 1px 7px; font-size: 12px;
   color: var(--soft); font-weight: 400; }

@@ -5,9 +5,9 @@ equal whatever the codec, size and frame rate. Pairs whose first two pictures ag
 without comparing every video with every other one; then the pictures of their whole length are
 compared. A copy that starts at another moment, is cropped or mirrored is not found.
 
-The limits were measured on surveillance and silhouette clips encoded anew (crf 35, half the size,
-other codecs and rates) and on different clips of the same scenes, which differ at least 1.3 times
-as much as copies may.
+The limits were measured on 202 surveillance and 63 silhouette clips, and 534 copies of them (crf
+35, half the size, VP9, MPEG-4, 15 and 30 frames a second). All copies are within the limits, no two
+different clips are; the nearest show one empty corridor until somebody walks in.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ from actionzoo.video.probing import PICTURE_SECONDS, PICTURE_SIDE, PROBED_PICTUR
 _PIXELS = PICTURE_SIDE**2
 
 _START_RMS, _LATER_RMS = 3.5, 7.5
-"""How far two pictures may be apart, in grey levels, brightness aside. At the start copies are at
-most 2.5 apart; later those of another frame rate may show the frame before: 7.2."""
+"""How far two pictures may be apart, in grey levels, brightness aside. At the start copies were at
+most 2.5 apart, different clips at least 3.6. Later a copy of another frame rate may show the frame
+before: then they were 7.2 apart at most."""
 _PEAK = 6.0
 """No pixel may be further off than so many times the limit: a figure that moved is a few pixels."""
 _CONTRAST_SHARE = 0.15

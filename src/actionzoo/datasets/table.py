@@ -88,6 +88,8 @@ def _columns(header: Sequence[str]) -> dict[str, int]:
         if set(names) & set(header)
     }
     folds = [name for name in header if name.startswith("split_") and name[6:].isdigit()]
+    if folds:
+        found.pop("split", None)
     return found | {name: header.index(name) for name in folds}
 
 
@@ -135,76 +137,90 @@ def _words(column: pa.ChunkedArray) -> list[str]:
 
 def _read_table(name: str, lines: Lines, rows: Rows) -> None:
     _, header = next(lines)
-    columns = _columns([one.lower() for one in header])
+    table = _Table(name, _columns([one.lower() for one in header]))
     for line, fields in lines:
         if len(fields) != len(header):
             # More fields than columns: mostly a comma in a path or label without quotes.
             hint = "; quote a field with a comma" if len(fields) > len(header) else ""
             message = f"{len(fields)} fields, but the header has {len(header)}{hint}"
             rows.problem(name, message, line)
-        elif not fields[columns["path"]]:
-            rows.problem(name, "the path is empty", line)
         else:
-            _add_row(name, line, _Row(fields, columns), rows)
+            table.add(line, fields, rows)
 
 
-class _Row:
-    """The cells of a row by the names of the columns."""
+class _Table:
+    """The columns that a table has, and the words in them that were understood already."""
 
-    def __init__(self, fields: list[str], columns: dict[str, int]) -> None:
-        self._fields, self._columns = fields, columns
+    def __init__(self, name: str, columns: dict[str, int]) -> None:
+        self.name = name
+        self._columns = columns
+        self._path, self._label = columns["path"], columns["label"]
+        self._seconds = [columns.get(one) for one in ("start_seconds", "end_seconds")]
+        self._splits = [columns[one] for one in sorted(columns, key=_fold) if _fold(one)]
+        self._labels_of: dict[str, tuple[str, ...]] = {}
+        self._split_of: dict[str, str | None] = {}
 
-    def text(self, column: str) -> str:
-        place = self._columns.get(column)
-        return "" if place is None else self._fields[place]
+    def add(self, line: int, fields: list[str], rows: Rows) -> None:
+        """Add a row, or note what is wrong with it."""
+        path = fields[self._path].replace("\\", "/")
+        if not path:
+            rows.problem(self.name, "the path is empty", line)
+            return
+        try:
+            start, end = (self._number(fields, place) for place in self._seconds)
+            num_frames = self._number(fields, self._columns.get("num_frames"))
+            fps = self._rate(fields)
+        except ValueError as error:
+            rows.problem(self.name, f"{error.args[0]!r} is no number that can be here", line)
+            return
+        group = self._columns.get("group")
+        rows.add(
+            path,
+            self._labels(fields[self._label]),
+            file=self.name,
+            line=line,
+            splits=tuple([self._split(fields[place]) for place in self._splits]) or (None,),
+            group=(fields[group] if group is not None else "") or group_of(path),
+            seconds=(start, end),
+            num_frames=None if num_frames is None else int(num_frames),
+            fps=fps,
+        )
 
-    def number(self, column: str) -> float | None:
-        text = self.text(column)
+    def _labels(self, text: str) -> tuple[str, ...]:
+        if text not in self._labels_of:
+            parts = (one.strip() for one in text.split(BETWEEN_LABELS))
+            self._labels_of[text] = tuple(one for one in parts if one)
+        return self._labels_of[text]
+
+    def _split(self, text: str) -> str | None:
+        if text not in self._split_of:
+            self._split_of[text] = SPLIT_OF_WORD.get(text.lower(), text) or None
+        return self._split_of[text]
+
+    @staticmethod
+    def _number(fields: list[str], place: int | None) -> float | None:
+        text = "" if place is None else fields[place]
         return _number(text) if text else None
 
-    def rate(self) -> Fraction | None:
+    def _rate(self, fields: list[str]) -> Fraction | None:
         """Read a frame rate, such as 25, 29.97 or 30000/1001."""
-        text = self.text("fps")
+        place = self._columns.get("fps")
+        if place is None or not fields[place]:
+            return None
         try:
-            fps = Fraction(text) if text else None
+            fps = Fraction(fields[place])
         except (ValueError, ZeroDivisionError):
-            raise ValueError(text) from None
-        if fps is not None and fps <= 0:
-            raise ValueError(text)
+            raise ValueError(fields[place]) from None
+        if fps <= 0:
+            raise ValueError(fields[place])
         return fps
 
-    def labels(self) -> tuple[str, ...]:
-        text = self.text("label")
-        if BETWEEN_LABELS not in text:
-            return (text,) if text else ()
-        return tuple(one.strip() for one in text.split(BETWEEN_LABELS) if one.strip())
 
-    def splits(self) -> tuple[str | None, ...]:
-        if "split_1" not in self._columns:
-            return (_split(self.text("split")),)
-        numbers = sorted(int(one[6:]) for one in self._columns if one.startswith("split_"))
-        return tuple(_split(self.text(f"split_{number}")) for number in numbers)
-
-
-def _add_row(name: str, line: int, row: _Row, rows: Rows) -> None:
-    path = row.text("path").replace("\\", "/")
-    try:
-        seconds = row.number("start_seconds"), row.number("end_seconds")
-        num_frames, fps = row.number("num_frames"), row.rate()
-    except ValueError as error:
-        rows.problem(name, f"{error.args[0]!r} is no number that can be here", line)
-        return
-    rows.add(
-        path,
-        row.labels(),
-        file=name,
-        line=line,
-        splits=row.splits(),
-        group=row.text("group") or group_of(path),
-        seconds=seconds,
-        num_frames=None if num_frames is None else int(num_frames),
-        fps=fps,
-    )
+def _fold(column: str) -> int:
+    """Return the number of the fold that a column tells, 0 where it tells none."""
+    if column == "split":
+        return 1
+    return int(column[6:]) if column.startswith("split_") else 0
 
 
 def _number(text: str) -> float:
@@ -215,10 +231,6 @@ def _number(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(text)
     return value
-
-
-def _split(text: str) -> str | None:
-    return SPLIT_OF_WORD.get(text.lower(), text) or None
 
 
 def _annotate_csv(dataset: VideoDataset, folder: Path) -> None:

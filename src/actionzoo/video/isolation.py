@@ -173,17 +173,17 @@ class _Attendant:
         return len(chunk)
 
     def _new_process(self) -> subprocess.Popen[bytes]:
-        with self._lock:
-            process = self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _SCRIPT],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            )
-            self._hung = False
-            if self._ended:
-                process.kill()
         try:
+            with self._lock:
+                process = self._process = subprocess.Popen(
+                    [sys.executable, "-I", "-c", _SCRIPT],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                )
+                self._hung = False
+                if self._ended:
+                    process.kill()
             _send(process, sys.path)
             _send(process, self._function)
             _receive(process)

@@ -6,13 +6,16 @@ tell. A *deep* look decodes everything, and converts next to nothing of it.
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import stat
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
 from typing import Literal
@@ -143,9 +146,9 @@ def _absent(path: str, error: OSError | ValueError) -> Fault:
     if isinstance(error, PermissionError):
         return Fault(kind="unreadable", message="there is no permission to reach it")
     if os.path.islink(path):
-        target = os.readlink(path)
-        circle = "which leads back to itself" if os.path.lexists(target) else "which is not there"
-        return Fault(kind="missing", message=f"it is a link to {target!r}, {circle}")
+        in_circle = isinstance(error, OSError) and error.errno == errno.ELOOP
+        leads = "which leads back to itself" if in_circle else "and nothing is there"
+        return Fault(kind="missing", message=f"it is a link to {os.readlink(path)!r}, {leads}")
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return Fault(kind="missing", message="there is no such file or folder")
     return Fault(kind="missing", message=getattr(error, "strerror", None) or str(error))
@@ -245,7 +248,6 @@ class _Watched(ContainerVideo):
         self.shapes = {(first.width, first.height)}
         self.decoded_frames = 1
         self.promised_frames = self._promised_frames()
-        self._reformatter = VideoReformatter()
 
     @property
     def damaged_packets(self) -> int:
@@ -307,8 +309,9 @@ class _Watched(ContainerVideo):
     def _small(self) -> bytes:
         """Return the grey levels of the frame that is shown: three times faster than by RGB."""
         picture = self._shown.picture
+        kind = (picture.format.name, picture.width, picture.height)
         try:
-            small = self._reformatter.reformat(
+            small = _reformatter(threading.get_ident(), *kind).reformat(
                 picture, PICTURE_SIDE, PICTURE_SIDE, "gray", interpolation="BILINEAR", threads=1
             )
         except av.FFmpegError as error:
@@ -320,6 +323,12 @@ class _Watched(ContainerVideo):
         if self._table is None:
             return self._stream.frames or None
         return sum(not one.is_discard and one.size > 0 for one in self._stream.index_entries)
+
+
+@lru_cache(maxsize=32)
+def _reformatter(thread: int, pixel_format: str, width: int, height: int) -> VideoReformatter:
+    """Return what a thread scales pictures of one kind with: it is slow to make."""
+    return VideoReformatter()
 
 
 def _facts(video: _Watched, found: Inspection, missing: str | None, *, deep: bool) -> Inspection:

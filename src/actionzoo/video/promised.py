@@ -24,7 +24,7 @@ def what_is_missing(path: Path) -> str | None:
     Raises:
         OSError: The file cannot be read.
     """
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         head, size = file.read(16), os.fstat(file.fileno()).st_size
         for marks, judge in _JUDGES:
             if any(head[at : at + len(mark)] == mark for at, mark in marks):
