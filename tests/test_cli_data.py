@@ -81,6 +81,19 @@ def test_check_of_a_bad_one(tree: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "--quarantine FILE" in said
 
 
+def test_nothing_is_written_into_a_dataset(tree: Path) -> None:
+    def state() -> dict[str, tuple[int, int]]:
+        found = [Path("people.csv"), tree, *tree.rglob("*")]
+        return {str(one): (one.stat().st_mtime_ns, one.stat().st_size) for one in found}
+
+    before = state()
+    for words in (["show", "videos"], ["check", "people.csv", "--deep"]):
+        assert main(["data", *words]) == 0
+    assert main(["data", "split", "videos", "--test", "0.34"]) == 0
+    assert main(["data", "convert", "videos", "linked", "--to", "class-folders"]) == 0
+    assert state() == before
+
+
 def test_check_for_a_model(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["data", "check", "videos", "--model", "x3d_s_kinetics400", "--deep", "--json"])
     told = json.loads(capsys.readouterr().out)

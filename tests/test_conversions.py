@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from actionzoo.datasets import FORMATS, Format, Sample, VideoDataset, open_dataset
+from actionzoo.datasets.check import check
 from actionzoo.datasets.convert import convert
+from actionzoo.datasets.inspection import inspect
 from actionzoo.datasets.split import split_dataset
 from actionzoo.errors import BadDataset
 from actionzoo.video import open_video, write_video
@@ -118,3 +120,11 @@ def test_all_folds_come_along(other: Format, source: VideoDataset, tmp_path: Pat
     assert sorted((number_of(one), one.splits) for one in read) == sorted(
         (number_of(one), one.splits) for one in whole
     )
+
+
+@names
+def test_every_format_is_checked(other: Format, written: Callable[[Format], VideoDataset]) -> None:
+    dataset = written(other)
+    report = check(dataset, inspect(dataset, processes=1))
+    assert report.facts["readable"] == len(dataset)
+    assert report.is_clean, [one.message for one in report.findings]
