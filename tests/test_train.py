@@ -122,6 +122,13 @@ def test_files_in_quarantine_are_not_learnt_from(tmp_path: Path) -> None:
     assert open_for_training(file, config).paths() == ["a.mp4", "c.mp4"]
 
 
+def test_rows_that_cannot_be_used_stop_training_unless_that_is_wanted(tmp_path: Path) -> None:
+    file = table(tmp_path, "a.mp4,a,,", "b.mp4,b,,", "c.mp4,b")
+    with pytest.raises(BadDataset, match="skip_malformed=true in training"):
+        open_for_training(file, TrainConfig())
+    assert len(open_for_training(file, TrainConfig(skip_malformed=True))) == 2
+
+
 def test_without_a_split_to_validate_a_share_of_what_trains_is_kept(tmp_path: Path) -> None:
     rows = [f"{label}{n}.mp4,{label},train,{n // 2}" for label in "ab" for n in range(20)]
     tests = [f"{label}{n}.mp4,{label},test," for label in "ab" for n in range(20, 30)]

@@ -64,6 +64,8 @@ class TrainConfig:
     labels: str | None = None
     """Name of a label list, such as ``weizmann10``, in the order of the dataset's own labels; None
     takes those."""
+    skip_malformed: bool = False
+    """Leave out the rows of the dataset that cannot be used, rather than stop."""
     quarantine: str | None = None
     """A list of files to leave out, as ``actionzoo data check`` writes it."""
     val_share: float = 0.15
@@ -188,7 +190,7 @@ def open_for_training(data: Path, config: TrainConfig) -> VideoDataset:
         BadDataset: There is none that can be read.
         ConfigError: It has fewer than two classes, several labels a video, or no split ``train``.
     """
-    dataset = open_dataset(data)
+    dataset = open_dataset(data, skip_malformed=config.skip_malformed)
     if config.quarantine is not None:
         dataset = without(dataset, read_quarantine(Path(config.quarantine)))
     if counts := dataset.split_counts():

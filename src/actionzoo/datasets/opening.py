@@ -168,7 +168,8 @@ def _malformed(place: Place, dataset: VideoDataset) -> BadDataset:
     more = f"\n  and {len(problems) - 10} more" if len(problems) > 10 else ""
     return BadDataset(
         f"{len(problems)} of the rows of {str(place.path)!r} cannot be used; mend them, or leave "
-        f"them out with --skip-malformed:{shown}{more}"
+        "them out with --skip-malformed (skip_malformed=true in training and in Python):"
+        f"{shown}{more}"
     )
 
 
