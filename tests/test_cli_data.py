@@ -136,6 +136,22 @@ def test_splits_that_cannot_be(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["split", "videos", "--test", "0.34", "--output", "videos"], "is there already"),
+        (["convert", "videos", "out.csv", "--to", "csv"], "looks like a file"),
+        (["check", "videos", "--report", "nowhere/page.html"], "no folder for 'nowhere/page"),
+        (["show", "people.csv", "--videos", "nowhere"], "there is no folder 'nowhere'"),
+    ],
+)
+def test_where_nothing_can_be_written_or_read(
+    words: list[str], message: str, tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_convert_there_and_back(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["data", "split", "people.csv", "--test", "0.34"])
     assert main(["data", "convert", "people-split", "cvat", "--to", "cvat"]) == 0

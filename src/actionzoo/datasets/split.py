@@ -50,9 +50,10 @@ def split_dataset(
     splits = [names[place] if place >= 0 else None for place in by_sample]
     for name in names:
         if name not in splits:
+            what = "groups, or videos without one" if by_group else "videos"
             raise ConfigError(
-                f"nothing is left for {name!r}: there are {len(units)} "
-                f"{'groups' if by_group else 'videos'} to divide; give it a larger share"
+                f"nothing is left for {name!r} of {len(units)} {what}; give it a larger share"
+                + (", or divide by video: actionzoo data split --by video" if by_group else "")
             )
     _warn_of_missing(dataset, splits)
     return dataset.with_splits([splits])

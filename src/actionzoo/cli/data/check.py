@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from actionzoo.catalog import get_spec
 from actionzoo.cli.common import DONE, SOME_FAILED, at_least_1, steps_progress
 from actionzoo.cli.data.opening import add_data, open_data
+from actionzoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,6 +44,10 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    for file in (arguments.report, arguments.quarantine):
+        # Known before hours of decoding rather than after.
+        if file is not None and not file.absolute().parent.is_dir():
+            raise ConfigError(f"there is no folder for {str(file)!r}; make it, or give another")
     model = get_spec(arguments.model).input if arguments.model else None
     dataset = open_data(arguments, skip_malformed=True)
     from actionzoo.datasets.check import check

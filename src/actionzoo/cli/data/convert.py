@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from actionzoo.cli.common import DONE, SOME_FAILED, at_least_1, rate, steps_progress
 from actionzoo.cli.data.opening import add_data, open_data
+from actionzoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from actionzoo.datasets.destination import Converted
@@ -49,6 +50,11 @@ def _run(arguments: argparse.Namespace) -> int:
     from actionzoo.datasets.opening import find_format
 
     target = find_format(arguments.to)
+    if arguments.folder.suffix in (".csv", ".parquet"):
+        raise ConfigError(
+            f"{str(arguments.folder)!r} looks like a file; give a folder, in which the table and "
+            "labels.txt are written"
+        )
     return carry_out(
         "convert",
         arguments.folder,

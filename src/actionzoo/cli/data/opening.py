@@ -46,6 +46,10 @@ def open_data(arguments: argparse.Namespace, *, skip_malformed: bool = False) ->
     with needs("data", "reading datasets"):
         from actionzoo.datasets import Given, open_dataset
 
+    if arguments.videos is not None and not arguments.videos.is_dir():
+        raise ConfigError(
+            f"there is no folder {str(arguments.videos)!r}; give the one that paths start from"
+        )
     given = Given(
         videos=arguments.videos,
         labels=_labels(arguments.labels) if arguments.labels else None,

@@ -48,12 +48,14 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     show_reports()
     _check(arguments)
+    folder = arguments.output or Path(f"{arguments.data.resolve().stem}-split")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{str(folder)!r} is there already; give a new folder: --output DIR")
     whole = open_data(arguments)
     from actionzoo.datasets.table import CSV_FILE, write_csv
 
     by_group = _by_group(arguments, whole)
     split = _split(arguments, whole, by_group=by_group)
-    folder = arguments.output or Path(f"{arguments.data.resolve().stem}-split")
     folder.mkdir(parents=True, exist_ok=True)
     write_csv(split, folder / CSV_FILE)
     record = _record(arguments, split, by_group=by_group)
