@@ -2,51 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
-from actionzoo.datasets.label_checks import (
-    compare_with_official,
-    counts_from_one,
-    labels_that_mirror,
-    spelt_alike,
-)
+from actionzoo.datasets.label_checks import compare_with_official, counts_from_one, spelt_alike
 from actionzoo.labels import list_datasets, load_labels
-
-
-def test_labels_that_mirror_in_published_datasets() -> None:
-    assert labels_that_mirror(load_labels("jester")) == [
-        ("Swiping Left", "Swiping Right"),
-        ("Sliding Two Fingers Left", "Sliding Two Fingers Right"),
-        ("Turning Hand Clockwise", "Turning Hand Counterclockwise"),
-    ]
-    assert labels_that_mirror(load_labels("something-something-v2")) == [
-        ("Pulling something from left to right", "Pulling something from right to left"),
-        ("Pushing something from left to right", "Pushing something from right to left"),
-        (
-            "Turning the camera left while filming something",
-            "Turning the camera right while filming something",
-        ),
-    ]
-    for dataset in ("kinetics400", "ucf101", "hmdb51", "diving48"):
-        assert labels_that_mirror(load_labels(dataset)) == []
-
-
-@pytest.mark.parametrize(
-    ("labels", "pairs"),
-    [
-        (["swipe_left", "swipe_right"], [("swipe_left", "swipe_right")]),
-        (["SwipeLeft", "SwipeRight", "SwipeUp"], [("SwipeLeft", "SwipeRight")]),
-        (["LEFT HOOK", "right-hook"], [("LEFT HOOK", "right-hook")]),
-        (["spin clockwise", "spin anti-clockwise"], [("spin clockwise", "spin anti-clockwise")]),
-        (["left kick"], [("left kick", None)]),
-        (["thumb up", "thumb down", "copyright", "upright", "pull right out"], []),
-        (["left to right"], [("left to right", None)]),
-        (["from left and right"], [("from left and right", None)]),
-        ([], []),
-    ],
-)
-def test_labels_that_mirror(labels: list[str], pairs: list[tuple[str, str | None]]) -> None:
-    assert labels_that_mirror(labels) == pairs
 
 
 def test_spellings_and_numbers() -> None:

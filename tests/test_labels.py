@@ -1,7 +1,13 @@
 import pytest
 
 from actionzoo.errors import ConfigError
-from actionzoo.labels import find_label, list_datasets, load_labels
+from actionzoo.labels import (
+    find_label,
+    labels_that_mirror,
+    list_datasets,
+    load_labels,
+    mirrored_classes,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +65,54 @@ def test_unknown_labels_say_which_there_are():
 def test_no_path_leaves_the_folder():
     with pytest.raises(LookupError):
         load_labels("../spec")
+
+
+def test_labels_that_mirror_in_published_datasets():
+    assert labels_that_mirror(load_labels("jester")) == [
+        ("Swiping Left", "Swiping Right"),
+        ("Sliding Two Fingers Left", "Sliding Two Fingers Right"),
+        ("Turning Hand Clockwise", "Turning Hand Counterclockwise"),
+    ]
+    assert labels_that_mirror(load_labels("something-something-v2")) == [
+        ("Pulling something from left to right", "Pulling something from right to left"),
+        ("Pushing something from left to right", "Pushing something from right to left"),
+        (
+            "Turning the camera left while filming something",
+            "Turning the camera right while filming something",
+        ),
+    ]
+    for dataset in ("kinetics400", "ucf101", "hmdb51", "diving48"):
+        assert labels_that_mirror(load_labels(dataset)) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "pairs"),
+    [
+        (["swipe_left", "swipe_right"], [("swipe_left", "swipe_right")]),
+        (["SwipeLeft", "SwipeRight", "SwipeUp"], [("SwipeLeft", "SwipeRight")]),
+        (["LEFT HOOK", "right-hook"], [("LEFT HOOK", "right-hook")]),
+        (["spin clockwise", "spin anti-clockwise"], [("spin clockwise", "spin anti-clockwise")]),
+        (["left kick"], [("left kick", None)]),
+        (["thumb up", "thumb down", "copyright", "upright", "pull right out"], []),
+        (["left to right"], [("left to right", None)]),
+        (["from left and right"], [("from left and right", None)]),
+        ([], []),
+    ],
+)
+def test_labels_that_mirror(labels, pairs):
+    assert labels_that_mirror(labels) == pairs
+
+
+def test_mirrored_classes_in_published_datasets():
+    jester = load_labels("jester")
+    classes = mirrored_classes(jester)
+    changed = [(jester[one], jester[other]) for one, other in enumerate(classes) if one < other]
+    assert changed == labels_that_mirror(jester)
+    assert [classes[other] for other in classes] == list(range(27))
+    assert mirrored_classes(load_labels("kinetics400")) == tuple(range(400))
+
+
+def test_a_class_without_counterpart_has_no_mirrored_class():
+    assert mirrored_classes(["left kick", "punch", "LEFT HOOK", "right-hook"]) == (None, 1, 3, 2)
+    assert mirrored_classes(["Punch", "punch"]) == (0, 1)
+    assert mirrored_classes([]) == ()

@@ -18,6 +18,7 @@ from actionzoo.errors import BadWeights, ConfigError, nearest_names
 from actionzoo.models import FAMILIES
 from actionzoo.models.formats import Format
 from actionzoo.spec import ModelSpec
+from actionzoo.whole import whole
 
 State = dict[str, Tensor]
 logger = logging.getLogger(__name__)
@@ -62,8 +63,15 @@ def load_weights(
     fill(model, state, formats=formats, source=os.fspath(path), new_head=new_head)
 
 
-def save_weights(model: nn.Module, path: Path) -> None:
+def save_weights(
+    model: nn.Module, path: Path, *, metadata: Mapping[str, str] | None = None
+) -> None:
     """Write a model's parameters as safetensors, whole or not at all.
+
+    Args:
+        model: Any module.
+        path: The file.
+        metadata: Words that the file is to carry.
 
     Raises:
         ConfigError: ``path`` does not end in ``.safetensors``.
@@ -71,14 +79,9 @@ def save_weights(model: nn.Module, path: Path) -> None:
     if path.suffix != ".safetensors":
         raise ConfigError(f"cannot write {os.fspath(path)!r}; the name has to end in .safetensors")
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        safetensors.torch.save_file(
-            {name: tensor.contiguous() for name, tensor in model.state_dict().items()}, draft
-        )
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    with whole(path) as part:
+        safetensors.torch.save_file(tensors, part, dict(metadata or {}))
 
 
 def load_reference(name: str, arrays: Mapping[str, np.ndarray]) -> nn.Module:

@@ -16,14 +16,10 @@ from typing import Any
 
 from actionzoo.datasets.dataset import VideoDataset
 from actionzoo.datasets.findings import KINDS, Case, Finding, Report, found, in_order
-from actionzoo.datasets.label_checks import (
-    compare_with_official,
-    counts_from_one,
-    labels_that_mirror,
-    spelt_alike,
-)
+from actionzoo.datasets.label_checks import compare_with_official, counts_from_one, spelt_alike
 from actionzoo.datasets.leaks import Told, leaks
 from actionzoo.datasets.similar import Similar
+from actionzoo.labels import labels_that_mirror
 from actionzoo.sampling import clock, num_ticks
 from actionzoo.spec import InputSpec
 from actionzoo.video.probing import FaultKind, Inspection

@@ -9,54 +9,8 @@ from dataclasses import dataclass
 
 from actionzoo.labels import list_datasets, load_labels
 
-_MIRRORED = {
-    "left": "right",
-    "leftward": "rightward",
-    "leftwards": "rightwards",
-    "lefthand": "righthand",
-    "lefthanded": "righthanded",
-    "clockwise": "counterclockwise",
-    "cw": "ccw",
-}
-_MIRRORED |= {other: one for one, other in _MIRRORED.items()} | {"anticlockwise": "clockwise"}
-_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^A-Za-z]+|[A-Z]")
-# "pulling it right out" (Something-Something) is no direction.
-_ADVERB = re.compile(r"\bright(?= (?:after|away|before|next|now|out)\b)")
-_TURNS = re.compile(r"\b(counter|anti)[\s_-]+clockwise", re.IGNORECASE)
-
 _LEAST_SHARE, _LEAST_NAMES = 0.8, 20
 """Names are of an official list if so many of them are in it, and so many or half the list."""
-
-
-def labels_that_mirror(labels: Sequence[str]) -> list[tuple[str, str | None]]:
-    """Find the labels that become wrong where a video is flipped from left to right.
-
-    Left and right, clockwise and counterclockwise change; up and down do not.
-
-    Returns:
-        Pairs, each once; None where the label has no counterpart in the list.
-
-    >>> labels_that_mirror(["Swiping Left", "Swiping Right", "Thumb Up", "hook_left", "copyright"])
-    [('Swiping Left', 'Swiping Right'), ('hook_left', None)]
-    """
-    mirrored = {label: words for label in labels if (words := _words(label)) != _flipped(words)}
-    of_words = {words: label for label, words in mirrored.items()}
-    pairs: list[tuple[str, str | None]] = []
-    for label, words in mirrored.items():
-        other = of_words.get(_flipped(words))
-        if (other, label) not in pairs:
-            pairs.append((label, other))
-    return pairs
-
-
-def _words(label: str) -> tuple[str, ...]:
-    joined = _TURNS.sub(r"\1clockwise", _ADVERB.sub("", label))
-    words = (word.strip(" _-").lower() for word in _WORDS.findall(joined))
-    return tuple("counterclockwise" if one == "anticlockwise" else one for one in words if one)
-
-
-def _flipped(words: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(_MIRRORED.get(word, word) for word in words)
 
 
 def spelt_alike(labels: Sequence[str]) -> list[tuple[str, ...]]:
