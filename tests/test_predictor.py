@@ -1,6 +1,7 @@
 """The whole way from a file to scores, through a network whose answer is known: it names the
 colour that a video has most of."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -153,10 +154,19 @@ def test_options_out_of_range_are_refused(colors):
 
 def test_logits_or_scores_are_averaged_as_the_model_says():
     logits = np.array([[0.0, 4.0], [4.0, 0.0], [0.0, 1.0]], np.float32)
-    by_scores = average(logits, SPEC.input, Views(average="scores"))
+    by_scores = average(logits, SPEC, Views(average="scores"))
     np.testing.assert_allclose(by_scores, softmax(logits).mean(0), rtol=1e-6)
-    by_logits = average(logits, SPEC.input, Views(average="logits"))
+    by_logits = average(logits, SPEC, Views(average="logits"))
     np.testing.assert_allclose(by_logits, softmax(logits.mean(0)), rtol=1e-6)
+
+
+def test_labels_that_do_not_exclude_one_another_have_scores_of_their_own():
+    several = replace(SPEC, several_labels=True)
+    scores = average(np.array([[0.0, 4.0], [0.0, -4.0]], np.float32), several, Views())
+    np.testing.assert_allclose(scores, [0.5, 0.5], atol=1e-6)
+    by_logits = Views(average="logits")
+    scores = average(np.array([[9.0, 9.0]], np.float32), several, by_logits)
+    np.testing.assert_allclose(scores, 1 / (1 + np.exp([-9.0, -9.0])), rtol=1e-5)
 
 
 def test_softmax_stands_large_logits():

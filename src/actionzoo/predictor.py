@@ -20,7 +20,7 @@ from actionzoo.prediction import Failure, Prediction
 from actionzoo.pretrained import find_model, refuse_flow
 from actionzoo.reader import read_clips, video_ticks
 from actionzoo.sampling import choose_ticks
-from actionzoo.spec import InputSpec, ModelSpec, Views
+from actionzoo.spec import ModelSpec, Views
 from actionzoo.transforms import eval_transform
 from actionzoo.video import EndedEarly, Source, Video, open_video
 
@@ -82,7 +82,7 @@ class Predictor:
                 path=info.name,
                 model=self.spec.name,
                 labels=self.spec.labels,
-                scores=average(logits, self.spec.input, self.views),
+                scores=average(logits, self.spec, self.views),
                 views=len(logits),
                 fps=None if info.fps is None else float(info.fps),
                 duration_seconds=float(info.duration_seconds),
@@ -154,28 +154,34 @@ def predict(
     return Predictor(model, clips=clips)(source)
 
 
-def average(outputs: np.ndarray, spec: InputSpec, views: Views) -> np.ndarray:
+def average(outputs: np.ndarray, spec: ModelSpec, views: Views) -> np.ndarray:
     """Make one row of scores of the outputs of all views.
 
     Args:
         outputs: Shape (V, K) float32, logits or scores as the spec says.
-        spec: Whether the network ends in logits or scores.
+        spec: Whether the network ends in logits or scores, and whether labels exclude one another.
         views: Whether logits or scores are averaged.
 
     Returns:
-        Shape (K,) float32, sums to 1.
+        Shape (K,) float32 in [0, 1]; sums to 1 unless a video may have several labels.
     """
-    if spec.output == "scores" or views.average == "scores":
-        scores = outputs if spec.output == "scores" else softmax(outputs)
-        mean = scores.mean(axis=0)
-        return np.asarray(mean / mean.sum(), np.float32)
-    return softmax(outputs.mean(axis=0))
+    to_scores = sigmoid if spec.several_labels else softmax
+    if spec.input.output == "logits" and views.average == "logits":
+        return to_scores(outputs.mean(axis=0))
+    scores = outputs if spec.input.output == "scores" else to_scores(outputs)
+    mean = scores.mean(axis=0)
+    return np.asarray(mean if spec.several_labels else mean / mean.sum(), np.float32)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Turn logits (..., K) into scores that sum to 1 along the last axis."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True), np.float32)
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Turn logits into scores in [0, 1], each by itself."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -80, 80))), np.float32)
 
 
 def source_name(source: Source) -> str:

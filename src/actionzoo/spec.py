@@ -213,6 +213,8 @@ class ModelSpec:
     input: InputSpec
     labels: tuple[str, ...]
     """Class names in index order."""
+    several_labels: bool = False
+    """Whether a video may have several of them: each score then stands by itself, in [0, 1]."""
     views: Views = field(default_factory=Views)
     """What ``predict`` looks at unless told otherwise."""
     parameters: int | None = None

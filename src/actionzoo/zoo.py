@@ -29,6 +29,10 @@ def collect(families: Iterable[Family]) -> dict[str, tuple[Family, ModelSpec]]:
 
 MODELS = collect(FAMILIES)
 
+_ASSETS = Path(__file__).parent / "assets"
+BUNDLED_WEIGHTS = {path.stem: path for path in _ASSETS.glob("*.safetensors")}
+"""Parameters that come with the package, by the name of their model."""
+
 
 def create_model(
     name: str,
@@ -73,6 +77,8 @@ def _checkpoint(
     spec: ModelSpec, pretrained: bool | str | os.PathLike[str], progress: Progress | None
 ) -> Path:
     """Find the file to read parameters from."""
+    if pretrained is True and spec.name in BUNDLED_WEIGHTS:
+        return BUNDLED_WEIGHTS[spec.name]
     tags = [one.tag for one in spec.weights]
     if not isinstance(pretrained, bool) and pretrained not in tags:
         if isinstance(pretrained, str) and not Path(pretrained).exists():

@@ -2,14 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
 
 Triple = tuple[int, int, int]
 """One number each for time, rows and columns."""
+
+
+class Stack(nn.Sequential):
+    """Blocks one after another, whose activations need not be kept until the backward pass."""
+
+    recompute: bool = False
+    """Whether training keeps only what each block is given, and computes the rest again where the
+    gradient needs it (Chen et al., Training Deep Nets with Sublinear Memory Cost, 2016)."""
+
+    def forward(self, x: Any) -> Any:
+        """Apply the blocks."""
+        for block in self:
+            x = self.run(block, x)
+        return x
+
+    def run(self, block: nn.Module, *inputs: Any) -> Any:
+        """Apply one of the blocks, for those that take more than what the block before returns."""
+        if not (self.recompute and self.training and torch.is_grad_enabled()):
+            return block(*inputs)
+
+        def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+            return nullcontext(), _keep_statistics(block)
+
+        return checkpoint(block, *inputs, use_reentrant=False, context_fn=contexts)
+
+
+@contextmanager
+def _keep_statistics(block: nn.Module) -> Iterator[None]:
+    """Let batch norms forget what they count inside: a block that runs again is one batch still.
+
+    They are lent copies of their buffers. To write the old values back would be a change to tensors
+    that the backward pass has saved.
+    """
+    norms = [one for one in block.modules() if isinstance(one, _BatchNorm)]
+    kept = [(norm, dict(norm.named_buffers(recurse=False))) for norm in norms]
+    try:
+        for norm, buffers in kept:
+            for name, buffer in buffers.items():
+                setattr(norm, name, buffer.clone())
+        yield
+    finally:
+        for norm, buffers in kept:
+            for name, buffer in buffers.items():
+                setattr(norm, name, buffer)
+
+
+def recompute(model: nn.Module) -> int:
+    """Have a network compute its blocks' activations anew rather than keep them, in training.
+
+    Returns:
+        How many blocks that is; 0 if the network has no stacks of blocks.
+    """
+    stacks = [one for one in model.modules() if isinstance(one, Stack)]
+    for stack in stacks:
+        stack.recompute = True
+    return sum(len(stack) for stack in stacks)
 
 
 def pool_windows(x: Tensor, window: Sequence[int]) -> Tensor:

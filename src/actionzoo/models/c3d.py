@@ -46,6 +46,8 @@ class C3D(nn.Module):
         num_classes: Width of the output.
     """
 
+    stages = ("conv1", "conv2", "conv3[ab]", "conv4[ab]", "conv5[ab]", "fc[67]")
+
     def __init__(self, *, num_classes: int) -> None:
         super().__init__()
         self.conv1 = _conv(3, 64)

@@ -25,6 +25,7 @@ from actionzoo.models.publishers import (
     pytorchvideo_input,
 )
 from actionzoo.models.resnet3d import DEPTHS, bottlenecks, conv3d, initialise
+from actionzoo.models.stages import RESNET_STAGES
 from actionzoo.spec import InputSpec, ModelSpec, Views, Weights
 
 FEATURES = 2048
@@ -54,6 +55,8 @@ class CSN(Classifier):
             of a clip of the usual size. None averages all there is, whatever its size.
         num_classes: Width of the output.
     """
+
+    stages = RESNET_STAGES
 
     def __init__(
         self, *, depth: int, eps: float = 1e-5, window: Triple | None = None, num_classes: int

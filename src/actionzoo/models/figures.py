@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from actionzoo.labels import load_labels
+from actionzoo.models.blocks import Stack
+from actionzoo.models.convolution import Conv3d
 from actionzoo.models.formats import Format
 from actionzoo.spec import InputSpec, Metric, ModelSpec, Resize, Views
 
@@ -24,7 +26,7 @@ def _conv(
     """Convolve, normalise, rectify; no bias, because the normalisation would take it off again."""
     padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
     return nn.Sequential(
-        nn.Conv3d(channels_in, channels_out, kernel, stride, padding, bias=False),
+        Conv3d(channels_in, channels_out, kernel, stride, padding, bias=False),
         nn.BatchNorm3d(channels_out),
         nn.ReLU(inplace=True),
     )
@@ -65,17 +67,19 @@ class Figures(nn.Module):
         dropout: Share of the embedding dropped in training.
     """
 
+    stages = ("stem", "early", "late")
+
     def __init__(self, num_classes: int, *, width: int = 24, dropout: float = 0.2) -> None:
         super().__init__()
         # Stride 4 at once: a map of half the frame's size would cost more time than all the rest.
         self.stem = _conv(6, width, (1, 5, 5), (1, 4, 4))
-        self.early = nn.Sequential(
+        self.early = Stack(
             Block(width, width, space=1, time=1),
             Block(width, 2 * width, space=2, time=2),
         )
         # Three channels more: where in the clip and in the frame it is. Pooling forgets that, and
         # travelling across the view is what tells a jump forward from one in place.
-        self.late = nn.Sequential(
+        self.late = Stack(
             Block(2 * width + 3, 4 * width, space=2, time=1),
             Block(4 * width, 4 * width, space=1, time=2),
             Block(4 * width, 6 * width, space=1, time=1),

@@ -34,6 +34,7 @@ from actionzoo.models.inception import (
 )
 from actionzoo.models.publishers import accuracy, gluoncv_input, gluoncv_mxnet
 from actionzoo.models.resnet3d import initialise
+from actionzoo.models.stages import stages_of, within
 from actionzoo.spec import Figure, File, InputSpec, Metric, ModelSpec, Resize, Views, Weights
 
 FIRST = Conv(width=64, kernel=(7, 7, 7), stride=(2, 2, 2), padding=(3, 3, 3))
@@ -71,6 +72,7 @@ class I3D(Classifier):
         trunk = Inception(layers, channels)
         super().__init__(trunk.channels, num_classes)
         self.trunk = trunk
+        self.stages = within("trunk", stages_of(trunk))
         self.window = window
         initialise(self)
 

@@ -25,7 +25,8 @@ from torch import Tensor, nn
 
 from actionzoo.errors import ConfigError
 from actionzoo.labels import load_labels
-from actionzoo.models.blocks import Classifier, Triple, pool_windows
+from actionzoo.models.blocks import Classifier, Stack, Triple, pool_windows
+from actionzoo.models.convolution import Conv3d
 from actionzoo.models.formats import (
     GLUONCV_STAGES,
     MMACTION_RESNET,
@@ -49,6 +50,7 @@ from actionzoo.models.resnet3d import (
     conv3d,
     initialise,
 )
+from actionzoo.models.stages import RESNET_STAGES
 from actionzoo.spec import ModelSpec, Views, Weights
 
 FEATURES = 2048
@@ -66,10 +68,10 @@ class NonLocal(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.inner = channels // 2
-        self.theta = nn.Conv3d(channels, self.inner, 1)
-        self.phi = nn.Conv3d(channels, self.inner, 1)
-        self.g = nn.Conv3d(channels, self.inner, 1)
-        self.W = nn.Conv3d(self.inner, channels, 1)
+        self.theta = Conv3d(channels, self.inner, 1)
+        self.phi = Conv3d(channels, self.inner, 1)
+        self.g = Conv3d(channels, self.inner, 1)
+        self.W = Conv3d(self.inner, channels, 1)
         self.bn = nn.BatchNorm3d(channels, momentum=0.9)  # GluonCV's, though it forgets fast
         nn.init.zeros_(self.bn.weight)
 
@@ -91,10 +93,10 @@ def _layer(
     *,
     stride: int,
     nonlocal_after: Collection[int],
-) -> nn.Sequential:
+) -> Stack:
     """Stack blocks, some of them followed by a non-local block called ``<index>_nonlocal``."""
     blocks = bottlenecks(channels_in, planes, firsts=firsts, stride=(1, stride, stride))
-    layer = nn.Sequential()
+    layer = Stack()
     for i, block in enumerate(blocks):
         layer.add_module(f"{i}", block)
         if i in nonlocal_after:
@@ -121,6 +123,8 @@ class I3DResNet(Classifier):
             of a clip of the usual size. None averages all there is, whatever its size.
         num_classes: Width of the output.
     """
+
+    stages = RESNET_STAGES
 
     def __init__(
         self,

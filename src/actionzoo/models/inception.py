@@ -20,6 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from actionzoo.errors import ConfigError
+from actionzoo.models.blocks import Stack
+from actionzoo.models.convolution import Conv3d
 from actionzoo.models.formats import MXNET_NORM, Renames
 
 EPS = 1e-3
@@ -303,7 +305,7 @@ class Concat(nn.ModuleList):
 
 _CONVS: dict[int, tuple[Any, Any]] = {
     2: (nn.Conv2d, nn.BatchNorm2d),
-    3: (nn.Conv3d, nn.BatchNorm3d),
+    3: (Conv3d, nn.BatchNorm3d),
 }
 _MAX_POOLS: dict[int, Any] = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
 _MEAN_POOLS: dict[int, Any] = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
@@ -333,6 +335,25 @@ def _build(layer: Layer, channels: int) -> tuple[nn.Module, int]:
     return nn.Sequential(*modules), channels
 
 
+def _stages(layers: Chain) -> tuple[str, ...]:
+    """Name the layers of each stage: those up to the next that makes the map smaller."""
+    starts = [i for i, layer in enumerate(layers) if i == 0 or _strides(layer)]
+    ends = [*starts[1:], len(layers)]
+    return tuple(
+        rf"layers\.({'|'.join(str(i) for i in range(start, end))})"
+        for start, end in zip(starts, ends, strict=True)
+    )
+
+
+def _strides(layer: Layer) -> bool:
+    """Tell whether a layer makes the map smaller."""
+    if isinstance(layer, tuple):
+        return any(_strides(one) for one in layer)
+    if isinstance(layer, Split):
+        return any(_strides(branch) for branch in layer.branches)
+    return max(layer.stride) > 1
+
+
 class Inception(nn.Module):
     """From a picture or a clip to its last feature map.
 
@@ -343,8 +364,9 @@ class Inception(nn.Module):
 
     def __init__(self, layers: Chain, channels_in: int = 3) -> None:
         super().__init__()
-        self.layers, self.channels = _build(layers, channels_in)
-        """The network, and the channels of its feature map."""
+        chain, self.channels = _build(layers, channels_in)
+        self.layers = Stack(*chain.children())
+        self.stages = _stages(layers)
         axes = next(one.ndim - 2 for one in self.parameters())
         self.smallest = smallest_input(layers, (1,) * axes)
         """The smallest input that has a feature map."""

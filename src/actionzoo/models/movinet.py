@@ -14,11 +14,11 @@ Shapes: B batch, C channels, T frames, H rows, W columns, D embedding, K classes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +26,8 @@ from torch import Tensor, nn
 
 from actionzoo.errors import ConfigError
 from actionzoo.labels import load_labels
-from actionzoo.models.blocks import Triple
+from actionzoo.models.blocks import Stack, Triple
+from actionzoo.models.convolution import Conv3d
 from actionzoo.models.formats import Format, State
 from actionzoo.models.publishers import accuracy
 from actionzoo.models.resnet3d import initialise
@@ -35,6 +36,8 @@ from actionzoo.spec import File, InputSpec, ModelSpec, Resize, Views, Weights
 EPS = 1e-3
 """Of the batch norms, as in TensorFlow."""
 EMBEDDING = 2048
+
+STAGES = ("stem", *(rf"blocks\.{i}" for i in range(5)), "head_(expand|widen)")
 
 StreamState = tuple[Tensor, ...]
 """All that a stream network knows of the frames so far: their number (B,); for each block its last
@@ -112,7 +115,7 @@ class ConvNorm(nn.Module):
         super().__init__()
         self.stride = stride
         space = kernel[1] // 2 if stride == 1 else 0
-        self.conv = nn.Conv3d(
+        self.conv = Conv3d(
             channels_in,
             channels_out,
             kernel,
@@ -138,8 +141,8 @@ class SqueezeExcite(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         inner = _round_width(width // 4)
-        self.squeeze = nn.Conv3d(width, inner, 1)
-        self.excite = nn.Conv3d(inner, width, 1)
+        self.squeeze = Conv3d(width, inner, 1)
+        self.excite = Conv3d(inner, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x`` (B, C, T, H, W) with its channels weighed."""
@@ -153,8 +156,8 @@ class StreamSqueezeExcite(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         inner = _round_width(2 * (width // 4))
-        self.squeeze = nn.Conv3d(2 * width, inner, 1)
-        self.excite = nn.Conv3d(inner, width, 1)
+        self.squeeze = Conv3d(2 * width, inner, 1)
+        self.excite = Conv3d(inner, width, 1)
 
     def forward(self, x: Tensor, seen: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
         """Return ``x`` (B, C, T, H, W) weighed, and the mean so far (B, C) after it."""
@@ -293,7 +296,7 @@ def _stages(architecture: Architecture, block: type[Block] | type[StreamBlock]) 
     channels = (architecture.stem, *(stage.width for stage in architecture.stages))
     return nn.Sequential(
         *(
-            nn.Sequential(
+            Stack(
                 *(
                     block(
                         stage.width if i else channels_in,
@@ -317,6 +320,8 @@ class MoViNet(nn.Module):
         architecture: Widths and kernels.
         num_classes: Width of the output.
     """
+
+    stages = STAGES
 
     def __init__(self, architecture: Architecture, *, num_classes: int) -> None:
         super().__init__()
@@ -353,6 +358,8 @@ class StreamMoViNet(nn.Module):
         architecture: Widths and kernels.
         num_classes: Width of the output.
     """
+
+    stages = STAGES
 
     def __init__(self, architecture: Architecture, *, num_classes: int) -> None:
         super().__init__()
@@ -422,21 +429,22 @@ class StreamMoViNet(nn.Module):
         seen = before[:, None] + torch.arange(1, clip.shape[2] + 1, device=clip.device)  # (B, T)
         kept, after = iter(memories), [seen[:, -1]]
         x = F.hardswish(self.stem(clip))
-        for block in self._each_block():
-            x, memory = block(x, seen, tuple(islice(kept, block.memories)))
+        for stack, block in self._each_block():
+            x, memory = stack.run(block, x, seen, tuple(islice(kept, block.memories)))
             after += memory
         x = F.hardswish(self.head_expand(x)).mean((3, 4))  # (B, C, T)
         mean = _means_so_far(x, mean, seen)[:, :, -1]
         return F.silu(self.head_widen(mean)), (*after, mean)
 
-    def _each_block(self) -> chain[StreamBlock]:
-        return chain.from_iterable(self.blocks)  # type: ignore[arg-type]
+    def _each_block(self) -> Iterator[tuple[Stack, StreamBlock]]:
+        """Return the blocks, each with the stack that it is in."""
+        return ((stack, block) for stack in self.blocks for block in stack)  # type: ignore[misc, attr-defined]
 
     def _state_shapes(self, height: int, width: int) -> list[tuple[int, ...]]:
         """Return the shapes of a state, without the batch, for frames of a size."""
         shapes: list[tuple[int, ...]] = [()]
         height, width = _halved(height), _halved(width)  # the stem
-        for block in self._each_block():
+        for _, block in self._each_block():
             if block.stride == 2:
                 height, width = _halved(height), _halved(width)
             shapes += block.memory_shapes(height, width)

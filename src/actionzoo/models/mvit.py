@@ -31,7 +31,7 @@ from torch import Tensor, nn
 
 from actionzoo.errors import ConfigError
 from actionzoo.labels import load_labels
-from actionzoo.models.blocks import Triple
+from actionzoo.models.blocks import Stack, Triple
 from actionzoo.models.formats import Format
 from actionzoo.models.publishers import torchvision
 from actionzoo.spec import InputSpec, ModelSpec, Resize, Weights
@@ -283,13 +283,21 @@ class MViT(nn.Module):
         num_classes: Width of the output.
     """
 
+    stages = (
+        "conv_proj|pos_encoding",
+        r"blocks\.0",
+        r"blocks\.[12]",
+        r"blocks\.([3-9]|1[0-3])",
+        r"blocks\.1[45]|norm",
+    )
+
     def __init__(self, *, second: bool, num_classes: int) -> None:
         super().__init__()
         shapes = list(block_shapes(second=second))
         rates = [DROP_RATE * i / (len(shapes) - 1) for i in range(len(shapes))]
         self.conv_proj = nn.Conv3d(3, HEAD_WIDTH, (3, 7, 7), (2, 4, 4), (1, 3, 3))
         self.pos_encoding = PositionEncoding(absolute=not second)
-        self.blocks = nn.Sequential(
+        self.blocks = Stack(
             *(
                 Block(shape, second=second, drop_rate=rate)
                 for shape, rate in zip(shapes, rates, strict=True)

@@ -24,10 +24,11 @@ from torch import Tensor, nn
 from actionzoo.errors import ConfigError
 from actionzoo.labels import load_labels
 from actionzoo.models import resnet2d
-from actionzoo.models.blocks import Classifier
+from actionzoo.models.blocks import Classifier, Stack
 from actionzoo.models.formats import MXNET_NORM, Format
 from actionzoo.models.publishers import gluoncv_input, gluoncv_mxnet
 from actionzoo.models.resnet3d import EXPANSION, conv3d, initialise
+from actionzoo.models.stages import RESNET_STAGES
 from actionzoo.spec import ModelSpec, Weights
 
 FRAMES = 16
@@ -87,13 +88,15 @@ class P3D(Classifier):
         num_classes: Width of the output.
     """
 
+    stages = RESNET_STAGES
+
     def __init__(self, *, depths: tuple[int, int, int, int], num_classes: int) -> None:
         super().__init__(512 * EXPANSION, num_classes)
         self.conv1 = conv3d(3, WIDTHS[0], (1, 7, 7), (1, 2, 2))
         self.bn1 = nn.BatchNorm3d(WIDTHS[0])
         splits = cycle(SPLITS)  # they take turns through all three layers
         channels = WIDTHS[0]
-        layers: list[nn.Sequential] = []
+        layers: list[Stack] = []
         for width, depth in zip(WIDTHS, depths[:3], strict=True):
             layers.append(_layer(channels, width, tuple(islice(splits, depth))))
             channels = width * EXPANSION
@@ -116,9 +119,9 @@ class P3D(Classifier):
         return self.layer4(x.squeeze(2)).mean((2, 3))
 
 
-def _layer(channels_in: int, planes: int, splits: tuple[Split, ...]) -> nn.Sequential:
+def _layer(channels_in: int, planes: int, splits: tuple[Split, ...]) -> Stack:
     """Stack blocks, one for each split."""
-    return nn.Sequential(
+    return Stack(
         *(
             Block(planes * EXPANSION if i else channels_in, planes, split=split)
             for i, split in enumerate(splits)

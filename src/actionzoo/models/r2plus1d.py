@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from actionzoo.labels import load_labels
-from actionzoo.models.blocks import Triple
+from actionzoo.models.blocks import Stack, Triple
 from actionzoo.models.formats import MXNET_NORM, PYTORCHVIDEO_RESNET, Format, thaw_norms
 from actionzoo.models.publishers import (
     gluoncv_input,
@@ -39,6 +39,7 @@ from actionzoo.models.publishers import (
 )
 from actionzoo.models.r3d import WIDTHS, BasicBlock
 from actionzoo.models.resnet3d import DEPTHS, EXPANSION, Bottleneck, conv3d, initialise
+from actionzoo.models.stages import RESNET_STAGES
 from actionzoo.spec import InputSpec, ModelSpec, Views, Weights
 
 STEM_MIDDLE = 45
@@ -138,7 +139,7 @@ def _block(design: Design, channels_in: int, planes: int, stride: Triple) -> nn.
     return block
 
 
-def _layers(design: Design) -> list[nn.Sequential]:
+def _layers(design: Design) -> list[Stack]:
     """Make the four layers; the first block of each has its stride."""
     layers = []
     channels = WIDTHS[0]
@@ -147,7 +148,7 @@ def _layers(design: Design) -> list[nn.Sequential]:
         for i in range(depth):
             blocks.append(_block(design, channels, planes, (1, 1, 1) if i else stride))
             channels = planes * EXPANSION if design.bottleneck else planes
-        layers.append(nn.Sequential(*blocks))
+        layers.append(Stack(*blocks))
     return layers
 
 
@@ -158,6 +159,8 @@ class R2Plus1D(nn.Module):
         design: What makes it, such as ``RESNET18``.
         num_classes: Width of the output.
     """
+
+    stages = ("(conv|bn)[12]", *RESNET_STAGES[1:])
 
     def __init__(self, design: Design, *, num_classes: int) -> None:
         super().__init__()

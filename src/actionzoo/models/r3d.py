@@ -20,10 +20,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from actionzoo.labels import load_labels
-from actionzoo.models.blocks import Classifier, Triple
+from actionzoo.models.blocks import Classifier, Stack, Triple
 from actionzoo.models.formats import Format
 from actionzoo.models.publishers import torchvision, torchvision_input
 from actionzoo.models.resnet3d import conv3d, initialise
+from actionzoo.models.stages import RESNET_STAGES
 from actionzoo.spec import ModelSpec
 
 WIDTHS = (64, 128, 256, 512)
@@ -60,9 +61,9 @@ class BasicBlock(nn.Module):
         return F.relu(y + self.downsample(x))
 
 
-def _layer(channels_in: int, planes: int, *, kernel: Triple, stride: Triple) -> nn.Sequential:
+def _layer(channels_in: int, planes: int, *, kernel: Triple, stride: Triple) -> Stack:
     """Stack two blocks; the first has the stride."""
-    return nn.Sequential(
+    return Stack(
         BasicBlock(
             (conv3d(channels_in, planes, kernel, stride), conv3d(planes, planes, kernel)),
             channels_in,
@@ -86,6 +87,8 @@ class R3D(Classifier):
         strides: Of the first block of each layer.
         num_classes: Width of the output.
     """
+
+    stages = RESNET_STAGES
 
     def __init__(
         self, *, kernels: tuple[Triple, ...], strides: tuple[Triple, ...], num_classes: int

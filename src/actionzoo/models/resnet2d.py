@@ -9,6 +9,9 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from actionzoo.models.blocks import Stack
+from actionzoo.models.stages import RESNET_STAGES
+
 DEPTHS = {
     18: (2, 2, 2, 2),
     34: (3, 4, 6, 3),
@@ -81,10 +84,10 @@ def layer(
     depth: int,
     *,
     stride: int,
-) -> nn.Sequential:
+) -> Stack:
     """Stack blocks; the first has the stride."""
     channels_out = planes * block.expansion
-    return nn.Sequential(
+    return Stack(
         *(
             block(channels_out if i else channels_in, planes, stride=1 if i else stride)
             for i in range(depth)
@@ -99,13 +102,15 @@ class ResNet2D(nn.Module):
         depth: 18, 34, 50, 101 or 152.
     """
 
+    stages = RESNET_STAGES
+
     def __init__(self, depth: int) -> None:
         super().__init__()
         block: type[BasicBlock] | type[Bottleneck] = BasicBlock if depth < 50 else Bottleneck
         self.conv1 = conv2d(3, 64, 7, 2)
         self.bn1 = nn.BatchNorm2d(64)
         channels = 64
-        layers: list[nn.Sequential] = []
+        layers: list[Stack] = []
         for width, blocks in zip(WIDTHS, DEPTHS[depth], strict=True):
             stride = 2 if layers else 1
             layers.append(layer(block, channels, width, blocks, stride=stride))

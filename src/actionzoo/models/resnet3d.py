@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from actionzoo.models.blocks import Triple
+from actionzoo.models.blocks import Stack, Triple
+from actionzoo.models.convolution import Conv3d
 
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 """Blocks of each of the four layers."""
@@ -24,10 +25,10 @@ def conv3d(
     stride: Triple = (1, 1, 1),
     *,
     groups: int = 1,
-) -> nn.Conv3d:
+) -> Conv3d:
     """Make a convolution that keeps the size but for its stride; no bias, a norm follows."""
     padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
-    return nn.Conv3d(channels_in, channels_out, kernel, stride, padding, groups=groups, bias=False)
+    return Conv3d(channels_in, channels_out, kernel, stride, padding, groups=groups, bias=False)
 
 
 class Bottleneck(nn.Module):
@@ -86,9 +87,9 @@ def bottlenecks(
     second: Triple = (1, 3, 3),
     depthwise: bool = False,
     eps: float = 1e-5,
-) -> nn.Sequential:
+) -> Stack:
     """Stack bottlenecks, one for each kernel in ``firsts``; the first block has the stride."""
-    return nn.Sequential(
+    return Stack(
         *(
             Bottleneck(
                 planes * EXPANSION if i else channels_in,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from actionzoo.errors import ConfigError
 from actionzoo.labels import load_labels
-from actionzoo.models.blocks import Triple, pool_windows
+from actionzoo.models.blocks import Stack, Triple, pool_windows
 from actionzoo.models.formats import Format, State
 from actionzoo.models.publishers import torchvision, torchvision_input
 from actionzoo.models.resnet3d import conv3d, initialise
@@ -105,9 +105,17 @@ class S3D(nn.Module):
         num_classes: Width of the output.
     """
 
+    stages = (
+        r"features\.0",
+        r"features\.[23]",
+        r"features\.[56]",
+        r"features\.([89]|1[0-2])",
+        r"features\.1[45]",
+    )
+
     def __init__(self, *, num_classes: int) -> None:
         super().__init__()
-        self.features = nn.Sequential(
+        self.features = Stack(
             _separable(3, 64, 7, 2),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
             _conv(64, 64),

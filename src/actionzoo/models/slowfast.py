@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from actionzoo.errors import ConfigError
 from actionzoo.labels import load_labels
-from actionzoo.models.blocks import Classifier, Triple, pool_windows
+from actionzoo.models.blocks import Classifier, Stack, Triple, pool_windows
 from actionzoo.models.formats import (
     MXNET_NORM,
     PYSLOWFAST_RESNET,
@@ -91,7 +91,7 @@ def split_pathways(clip: Tensor, alpha: int, slow_frames: SlowFrames) -> tuple[T
 
 def _stages(
     inputs: Sequence[int], planes: Sequence[int], depths: Sequence[int], mixing: Sequence[int]
-) -> list[nn.Sequential]:
+) -> list[Stack]:
     """Make res2 to res5 of a pathway; the first ``mixing`` blocks of each mix time."""
     return [
         bottlenecks(
@@ -132,6 +132,14 @@ class SlowFast(Classifier):
         mixing4: How many blocks of res4, from its first, mix time; None for all.
         num_classes: Width of the output.
     """
+
+    stages = (
+        "(fast|slow)_(conv1|bn1)|lateral_p1",
+        "(fast|slow|lateral)_res2",
+        "(fast|slow|lateral)_res3",
+        "(fast|slow|lateral)_res4",
+        "(fast|slow)_res5",
+    )
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from actionzoo.labels import load_labels
-from actionzoo.models.blocks import Classifier, Triple, pool_windows
+from actionzoo.models.blocks import Classifier, Stack, Triple, pool_windows
 from actionzoo.models.formats import (
     GLUONCV_STAGES,
     MMACTION_RESNET,
@@ -37,12 +37,13 @@ from actionzoo.models.resnet3d import (
     conv3d,
     initialise,
 )
+from actionzoo.models.stages import RESNET_STAGES
 from actionzoo.spec import InputSpec, ModelSpec, Views, Weights
 
 FEATURES = 2048
 
 
-def _layer(channels_in: int, planes: int, depth: int, *, frames: int, stride: int) -> nn.Sequential:
+def _layer(channels_in: int, planes: int, depth: int, *, frames: int, stride: int) -> Stack:
     """Stack blocks whose first convolutions see ``frames`` frames; ``stride`` is spatial."""
     firsts = [(frames, 1, 1)] * depth
     return bottlenecks(channels_in, planes, firsts=firsts, stride=(1, stride, stride))
@@ -57,6 +58,8 @@ class SlowOnly(Classifier):
             of a clip of the usual size. None averages all there is, whatever its size.
         num_classes: Width of the output.
     """
+
+    stages = RESNET_STAGES
 
     def __init__(self, *, depth: int, window: Triple | None = None, num_classes: int) -> None:
         super().__init__(FEATURES, num_classes)

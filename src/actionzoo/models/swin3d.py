@@ -28,7 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from actionzoo.labels import load_labels
-from actionzoo.models.blocks import Triple
+from actionzoo.models.blocks import Stack, Triple
 from actionzoo.models.formats import Format
 from actionzoo.models.publishers import (
     IMAGENET_MEAN,
@@ -231,9 +231,9 @@ class PatchMerging(nn.Module):
         return self.reduction(self.norm(x))
 
 
-def _stage(width: int, drop_rates: list[float]) -> nn.Sequential:
+def _stage(width: int, drop_rates: list[float]) -> Stack:
     blocks = (Block(width, shifted=i % 2 == 1, drop_rate=rate) for i, rate in enumerate(drop_rates))
-    return nn.Sequential(*blocks)
+    return Stack(*blocks)
 
 
 class Swin3D(nn.Module):
@@ -246,6 +246,14 @@ class Swin3D(nn.Module):
             from 0 at the first.
         num_classes: Width of the output.
     """
+
+    stages = (
+        "patch_embed",
+        r"features\.0",
+        r"features\.[12]",
+        r"features\.[34]",
+        r"features\.[56]|norm",
+    )
 
     def __init__(
         self, *, width: int, depths: tuple[int, ...], drop_rate: float, num_classes: int

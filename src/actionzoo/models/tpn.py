@@ -28,6 +28,7 @@ from actionzoo.models.formats import MMACTION_RESNET, Format, Renames
 from actionzoo.models.publishers import gluoncv_input, gluoncv_torch
 from actionzoo.models.resnet3d import conv3d, initialise
 from actionzoo.models.slowonly import SlowOnly
+from actionzoo.models.stages import RESNET_STAGES, within
 from actionzoo.spec import ModelSpec
 
 THIRD, FOURTH = 1024, 2048
@@ -158,6 +159,8 @@ class TPN(nn.Module):
             clip has at most as many frames as the second says; else any number.
         num_classes: Width of the output.
     """
+
+    stages = (*within("slow", RESNET_STAGES), r"neck|auxiliary\.(conv|bn)")
 
     def __init__(self, *, depth: int, scales: tuple[int, int], num_classes: int) -> None:
         super().__init__()

@@ -40,6 +40,7 @@ from actionzoo.models.publishers import (
 )
 from actionzoo.models.resnet2d import ResNet2D
 from actionzoo.models.resnet3d import initialise
+from actionzoo.models.stages import stages_of, within
 from actionzoo.spec import InputSpec, ModelSpec, Views, Weights
 
 VGG16_WIDTHS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -59,6 +60,15 @@ class VGG16(nn.Module):
     Args:
         dropout: Share of the first dense layer's features left out while it learns.
     """
+
+    stages = (
+        r"convs\.[02]",
+        r"convs\.[57]",
+        r"convs\.1[024]",
+        r"convs\.(17|19|21)",
+        r"convs\.2[468]",
+        "fc[67]",
+    )
 
     channels = 4096
     """Width of a dense layer."""
@@ -111,6 +121,7 @@ class TSN(nn.Module):
     def __init__(self, trunk: Trunk, *, num_classes: int, dropout: float) -> None:
         super().__init__()
         self.trunk = trunk
+        self.stages = within("trunk", stages_of(trunk))
         self.dropout = nn.Dropout(dropout)
         initialise(self)
         self.reset_head(num_classes)

@@ -34,10 +34,12 @@ from torch import Tensor, nn
 
 from actionzoo.errors import ConfigError
 from actionzoo.labels import load_labels
+from actionzoo.models.blocks import Stack
 from actionzoo.models.formats import Format, State
 from actionzoo.models.publishers import IMAGENET_MEAN, IMAGENET_STD, accuracy
 from actionzoo.models.resnet2d import ResNet2D
 from actionzoo.models.resnet3d import initialise
+from actionzoo.models.stages import stages_of, within
 from actionzoo.spec import Figure, File, InputSpec, Metric, ModelSpec, Resize, Views, Weights
 
 FRAMES = 16
@@ -110,17 +112,20 @@ class InvertedResidual(nn.Module):
         return x + self.conv(x) if self.shortcut else self.conv(x)
 
 
-def _mobilenetv2() -> nn.Sequential:
+class MobileNetV2(Stack):
     """(N, 3, H, W) -> (N, 1280, H / 32, W / 32)."""
-    blocks: list[nn.Module] = [nn.Sequential(*_conv(3, MOBILENET_STEM, 3, stride=2))]
-    channels = MOBILENET_STEM
-    for expansion, width, depth, stride in MOBILENET_LAYERS:
-        for i in range(depth):
-            blocks.append(
-                InvertedResidual(channels, width, expansion=expansion, stride=1 if i else stride)
-            )
-            channels = width
-    return nn.Sequential(*blocks, nn.Sequential(*_conv(channels, MOBILENET_CHANNELS)))
+
+    stages = ("[01]", "[23]", "[456]", "[789]|1[0-3]", "1[4-8]")
+
+    def __init__(self) -> None:
+        blocks: list[nn.Module] = [nn.Sequential(*_conv(3, MOBILENET_STEM, 3, stride=2))]
+        channels = MOBILENET_STEM
+        for expansion, width, depth, first in MOBILENET_LAYERS:
+            for i in range(depth):
+                stride = 1 if i else first
+                blocks.append(InvertedResidual(channels, width, expansion=expansion, stride=stride))
+                channels = width
+        super().__init__(*blocks, nn.Sequential(*_conv(channels, MOBILENET_CHANNELS)))
 
 
 Trunk = Literal["resnet34", "mobilenetv2"]
@@ -135,12 +140,12 @@ class Encoder(nn.Module):
 
     def __init__(self, trunk: Trunk) -> None:
         super().__init__()
-        self.trunk: nn.Module
+        self.trunk: ResNet2D | MobileNetV2
         self.reduce: nn.Module
         if trunk == "resnet34":
             self.trunk, self.reduce = ResNet2D(34), nn.Identity()
         else:
-            self.trunk, self.reduce = _mobilenetv2(), nn.Conv2d(MOBILENET_CHANNELS, WIDTH, 1)
+            self.trunk, self.reduce = MobileNetV2(), nn.Conv2d(MOBILENET_CHANNELS, WIDTH, 1)
         initialise(self)
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -235,7 +240,7 @@ class Decoder(nn.Module):
         super().__init__()
         # The first position is a constant zero.
         self.positions = nn.Embedding.from_pretrained(_waves(), freeze=False, padding_idx=0)
-        self.blocks = nn.Sequential(*(Block(layer_norm=layer_norm) for _ in range(BLOCKS)))
+        self.blocks = Stack(*(Block(layer_norm=layer_norm) for _ in range(BLOCKS)))
         self.reset_head(num_classes)
         for module in self.blocks.modules():
             if isinstance(module, nn.Linear):
@@ -305,6 +310,10 @@ class VTN(nn.Module):
         self.normalise = FromBGR() if from_bgr else nn.Identity()
         self.encoder = Encoder(trunk)
         self.decoder = Decoder(num_classes=num_classes, layer_norm=layer_norm)
+        self.stages = (
+            *within(r"encoder\.trunk", stages_of(self.encoder.trunk)),
+            r"encoder\.reduce|decoder\.(positions|blocks)",
+        )
 
     def embed(self, clip: Tensor) -> Tensor:
         """(B, 3, T, H, W) -> (B, T, 512): each frame by itself."""

@@ -22,7 +22,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from actionzoo.labels import load_labels
-from actionzoo.models.blocks import Triple
+from actionzoo.models.blocks import Stack, Triple
+from actionzoo.models.convolution import Conv3d
 from actionzoo.models.formats import Format, Renames, State
 from actionzoo.models.publishers import accuracy, mmaction, pytorchvideo, pytorchvideo_input
 from actionzoo.spec import Figure, File, InputSpec, Metric, ModelSpec, Resize, Views, Weights
@@ -47,10 +48,8 @@ class Stem(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.spatial = nn.Conv3d(3, width, (1, 3, 3), (1, 2, 2), (0, 1, 1), bias=False)
-        self.temporal = nn.Conv3d(
-            width, width, (5, 1, 1), padding=(2, 0, 0), groups=width, bias=False
-        )
+        self.spatial = Conv3d(3, width, (1, 3, 3), (1, 2, 2), (0, 1, 1), bias=False)
+        self.temporal = Conv3d(width, width, (5, 1, 1), padding=(2, 0, 0), groups=width, bias=False)
         self.norm = nn.BatchNorm3d(width)
 
     def forward(self, clip: Tensor) -> Tensor:
@@ -64,8 +63,8 @@ class SqueezeExcite(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         inner = round_width(width / 16)
-        self.squeeze = nn.Conv3d(width, inner, 1)
-        self.excite = nn.Conv3d(inner, width, 1)
+        self.squeeze = Conv3d(width, inner, 1)
+        self.excite = Conv3d(inner, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x`` (B, C, T, H, W) with its channels weighed."""
@@ -79,19 +78,19 @@ class Block(nn.Module):
     def __init__(self, width_in: int, width: int, *, stride: int, squeeze_excite: bool) -> None:
         super().__init__()
         inner = int(EXPANSION * width)
-        self.expand = nn.Conv3d(width_in, inner, 1, bias=False)
+        self.expand = Conv3d(width_in, inner, 1, bias=False)
         self.expand_norm = nn.BatchNorm3d(inner)
-        self.depthwise = nn.Conv3d(
+        self.depthwise = Conv3d(
             inner, inner, 3, (1, stride, stride), padding=1, groups=inner, bias=False
         )
         self.depthwise_norm = nn.BatchNorm3d(inner)
         self.squeeze_excite = SqueezeExcite(inner) if squeeze_excite else nn.Identity()
-        self.project = nn.Conv3d(inner, width, 1, bias=False)
+        self.project = Conv3d(inner, width, 1, bias=False)
         self.project_norm = nn.BatchNorm3d(width)
         self.shortcut: nn.Module = nn.Identity()
         self.shortcut_norm: nn.Module = nn.Identity()
         if stride != 1 or width_in != width:
-            self.shortcut = nn.Conv3d(width_in, width, 1, (1, stride, stride), bias=False)
+            self.shortcut = Conv3d(width_in, width, 1, (1, stride, stride), bias=False)
         # A shortcut that only strides, the first of stage 1, has no norm in the published weights.
         if width_in != width:
             self.shortcut_norm = nn.BatchNorm3d(width)
@@ -105,9 +104,9 @@ class Block(nn.Module):
         return F.relu(self.shortcut_norm(self.shortcut(x)) + y)
 
 
-def _stage(width_in: int, width: int, depth: int) -> nn.Sequential:
+def _stage(width_in: int, width: int, depth: int) -> Stack:
     """Stack blocks; the first halves height and width."""
-    return nn.Sequential(
+    return Stack(
         *(
             Block(
                 width if i else width_in,
@@ -132,6 +131,8 @@ class X3D(nn.Module):
         num_classes: Width of the output.
     """
 
+    stages = ("stem", "stage1", "stage2", "stage3", "stage4", "head_(expand|norm|widen)")
+
     def __init__(
         self, *, depths: tuple[int, int, int, int], pool: Triple | None, num_classes: int
     ) -> None:
@@ -144,9 +145,9 @@ class X3D(nn.Module):
         self.stage3 = _stage(w2, w3, depths[2])
         self.stage4 = _stage(w3, w4, depths[3])
         inner = int(EXPANSION * w4)
-        self.head_expand = nn.Conv3d(w4, inner, 1, bias=False)
+        self.head_expand = Conv3d(w4, inner, 1, bias=False)
         self.head_norm = nn.BatchNorm3d(inner)
-        self.head_widen = nn.Conv3d(inner, HEAD_WIDTH, 1, bias=False)
+        self.head_widen = Conv3d(inner, HEAD_WIDTH, 1, bias=False)
         self.dropout = nn.Dropout(0.5)
         self.classifier = nn.Linear(HEAD_WIDTH, num_classes)
         self.apply(_initialise)
