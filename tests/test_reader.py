@@ -1,4 +1,5 @@
 import struct
+import weakref
 from fractions import Fraction
 from itertools import pairwise
 
@@ -9,11 +10,12 @@ from hypothesis import strategies as st
 
 from actionzoo.clip import VideoInfo
 from actionzoo.errors import VideoError
-from actionzoo.reader import part_ticks, read_chosen, read_clips, video_ticks
+from actionzoo.reader import part_ticks, read_chosen, read_clips, read_together, video_ticks
 from actionzoo.sampling import choose_ticks
 from actionzoo.spec import InputSpec, Resize
 from actionzoo.video import open_video
-from videos import read_number, video_bytes, write_video
+from actionzoo.video.pictures import Converter
+from videos import read_number, video_bytes, write_pictures, write_video
 
 
 def spec(**changes):
@@ -176,3 +178,66 @@ def test_a_file_that_ends_early_is_chosen_from_anew():
         (clip,) = read_chosen(video, spec(), last)
     assert asked == [1500, 30]
     assert read_number(clip.pixels[0]) == 29
+
+
+def test_several_ways_of_looking_share_one_pass(tmp_path):
+    """Two clocks and two sizes: each gets its clips in order, as if it were alone."""
+    path = numbered(tmp_path / "a.mp4", range(40))
+    small = Resize(rule="squash", height=32, width=48)
+    looks = [
+        (np.array([[0, 3, 6, 9], [15, 18, 21, 24]]), spec()),
+        (np.array([[1, 4, 7, 10]]), spec(fps=Fraction(15), resize=small)),
+        (np.array([[20, 21, 22, 23], [36, 37, 38, 39]]), spec(resize=small)),
+    ]
+    with open_video(path) as video:
+        found = [[], [], []]
+        for number, clip in read_together(video, looks):
+            found[number].append(clip)
+    numbers_read = [[[read_number(one) for one in clip.pixels] for clip in of] for of in found]
+    assert numbers_read == [
+        [[0, 3, 6, 9], [15, 18, 21, 24]],
+        [[2, 8, 14, 20]],
+        [[20, 21, 22, 23], [36, 37, 38, 39]],
+    ]
+    assert [of[0].pixels.shape[1:3] for of in found] == [(64, 64), (32, 48), (32, 48)]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_picture_is_scaled_once_to_each_size(tmp_path, monkeypatch, kind):
+    if kind == "file":
+        path = numbered(tmp_path / "a.mp4", range(12))
+    else:
+        path = write_pictures(tmp_path / "a", range(12))
+    scaled = []
+
+    def counted(self, picture, size, turn):
+        scaled.append(size)
+        return original(self, picture, size, turn)
+
+    original = Converter.__call__
+    monkeypatch.setattr(Converter, "__call__", counted)
+    ticks = np.arange(12)[None]
+    small = spec(resize=Resize(rule="squash", height=32, width=32))
+    with open_video(path, fps=Fraction(30)) as video:
+        wanted = [(ticks, spec()), (ticks, small), (ticks, small), (ticks, spec())]
+        assert len(list(read_together(video, wanted))) == 4
+    assert sorted(scaled) == 12 * [(32, 32)] + 12 * [(64, 64)]
+
+
+def test_frames_are_let_go_when_no_clip_to_come_needs_them(tmp_path):
+    """Of a long video no more is held than the clips that overlap."""
+    path = numbered(tmp_path / "a.mp4", range(200))
+    ticks = np.array([[start, start + 1, start + 2] for start in range(0, 198, 2)])
+    frames, held = [], []
+    with open_video(path) as video:
+        read = video.read
+
+        def remembered(times, size):
+            for frame in read(times, size):
+                frames.append(weakref.ref(frame.pixels))
+                yield frame
+
+        video.read = remembered
+        for _ in read_clips(video, ticks, spec(frames=3, stride=1)):
+            held.append(sum(one() is not None for one in frames))
+    assert max(held) <= 6

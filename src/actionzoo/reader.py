@@ -115,18 +115,62 @@ def read_clips(video: Video, ticks: np.ndarray, spec: InputSpec) -> Iterator[Cli
         VideoError: The video cannot be decoded.
         EndedEarly: It is shorter than ``ticks`` supposes.
     """
-    fps = sampling.clock(spec, video.info.fps)
-    size = resized_size(spec.resize, video.info.height, video.info.width)
-    wanted = np.unique(ticks).tolist()
-    held: dict[int, Frame] = {}
-    done = 0
-    for tick, frame in zip(wanted, video.read([tick / fps for tick in wanted], size), strict=True):
-        held[tick] = frame
-        while done < len(ticks) and ticks[done].max() <= tick:
-            yield _clip([held[one] for one in ticks[done].tolist()])
-            done += 1
-            first = ticks[done:].min(initial=tick + 1)
-            held = {one: kept for one, kept in held.items() if one >= first}
+    return (clip for _, clip in read_together(video, [(ticks, spec)]))
+
+
+def read_together(
+    video: Video, wanted: Sequence[tuple[np.ndarray, InputSpec]]
+) -> Iterator[tuple[int, Clip]]:
+    """Read what several ways of looking at a video want of it in one pass, as ``read_clips`` does.
+
+    A picture is decoded once, and scaled once to each size that is wanted of it.
+
+    Args:
+        video: An open video.
+        wanted: Ticks of the clips, shape (N, T), ordered by their last tick, on the clock and for
+            the resize rule of a spec; any number of such pairs.
+
+    Yields:
+        Which of the pairs a clip is of, and the clip; those of a pair in the order of its ticks.
+
+    Raises:
+        VideoError: The video cannot be decoded.
+        EndedEarly: It is shorter than the ticks suppose.
+    """
+    parts = [_Wanted(video.info, ticks, spec) for ticks, spec in wanted]
+    moments = sorted(
+        (tick / part.fps, number, tick)
+        for number, part in enumerate(parts)
+        for tick in np.unique(part.ticks).tolist()
+    )
+    for time, number, tick in moments:
+        part = parts[number]
+        frame = next(video.read((time,), part.size))
+        for clip in part.take(tick, frame):
+            yield number, clip
+
+
+class _Wanted:
+    """Clips that are wanted of a video, and the frames that are held for those to come."""
+
+    def __init__(self, info: VideoInfo, ticks: np.ndarray, spec: InputSpec) -> None:
+        self.ticks = ticks
+        self.fps = sampling.clock(spec, info.fps)
+        self.size = resized_size(spec.resize, info.height, info.width)
+        self._held: dict[int, Frame] = {}
+        self._done = 0
+        self._lasts = ticks.max(axis=1).tolist()
+        # Of each clip and all behind it: frames before are needed no more.
+        self._firsts = np.minimum.accumulate(ticks.min(axis=1)[::-1])[::-1].tolist()
+
+    def take(self, tick: int, frame: Frame) -> Iterator[Clip]:
+        """Keep a frame, and give the clips that it completes."""
+        self._held[tick] = frame
+        while self._done < len(self.ticks) and self._lasts[self._done] <= tick:
+            yield _clip([self._held[one] for one in self.ticks[self._done].tolist()])
+            self._done += 1
+            first = self._firsts[self._done] if self._done < len(self.ticks) else tick + 1
+            self._held = {one: kept for one, kept in self._held.items() if one >= first}
 
 
 def _clip(frames: Sequence[Frame]) -> Clip:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -97,18 +98,30 @@ class OpenVINOBackend:
         path: An IR, ``.xml`` with its ``.bin`` beside it.
         device: A device of OpenVINO, such as ``CPU``.
         spec: Used instead of the one in the file.
+        fed: What the network is to be fed, where frames or size differ from its spec's.
 
     Raises:
         BadWeights: The file is no model, is damaged, carries no spec, or does not fit its spec.
-        ConfigError: There is no such device.
+        ConfigError: There is no such device, or the network cannot take what it is to be fed.
     """
 
-    def __init__(self, path: Path, *, device: str = "CPU", spec: ModelSpec | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        device: str = "CPU",
+        spec: ModelSpec | None = None,
+        fed: InputSpec | None = None,
+    ) -> None:
         core = import_openvino().Core()
         _check_device(core, device)
         network = _read_network(core, path)
         self.spec = spec or _read_spec(network, path)
         _check_fit(network, self.spec, path)
+        reshaped = fed is not None and fed.shape != self.spec.input.shape
+        if fed is not None and reshaped:
+            self.spec = replace(self.spec, input=fed)
+            _reshape(network, self.spec, path)
         compiled = core.compile_model(network, device, _settings(device))
         self._input = compiled.input(self.spec.input.input_name)
         self._output = compiled.output(self.spec.input.output_name)
@@ -121,6 +134,8 @@ class OpenVINOBackend:
         for _ in range(requests):
             self._idle.put(compiled.create_infer_request())
         self._pool = ThreadPoolExecutor(requests, thread_name_prefix="openvino")
+        if reshaped:
+            self._try(path)
 
     def __call__(self, clips: np.ndarray) -> np.ndarray:
         """Return logits (B, K) float32 of clips (B, C, T, H, W) float32."""
@@ -132,6 +147,19 @@ class OpenVINOBackend:
         """Do the same in the background; wait first while as many as fit are under way."""
         request = self._idle.get()
         return self._pool.submit(self._run, request, clips)
+
+    def _try(self, path: Path) -> None:
+        """Look at one clip, for some networks that were reshaped go wrong only then.
+
+        A size that was written down in the middle of a network as a number no longer fits, or what
+        is left over becomes more clips.
+        """
+        try:
+            logits = self(np.zeros((1, *self.spec.input.shape), np.float32))
+        except RuntimeError as error:
+            raise _cannot_take(self.spec.input, path) from error
+        if logits.shape != (1, len(self.spec.labels)):
+            raise _cannot_take(self.spec.input, path)
 
     def _run(self, request: Any, clips: np.ndarray) -> np.ndarray:
         # Clip by clip: measured faster than several at once, whose maps fall out of the cache.
@@ -222,6 +250,22 @@ def _check_fit(network: Any, spec: ModelSpec, path: Path) -> None:
             f"{name} tells {width.get_length()} classes apart but its spec has "
             f"{len(spec.labels)} labels; give one label a class"
         )
+
+
+def _reshape(network: Any, spec: ModelSpec, path: Path) -> None:
+    """Give a network clips of another size."""
+    try:
+        network.reshape({spec.input.input_name: _input_shape(spec.input)})
+    except RuntimeError as error:
+        raise _cannot_take(spec.input, path) from error
+
+
+def _cannot_take(spec: InputSpec, path: Path) -> ConfigError:
+    return ConfigError(
+        f"{os.fspath(path)!r} cannot take clips of {spec.frames} frames of "
+        f"{spec.height}x{spec.width} px; use a protocol of the model's own size, or torch "
+        "(--backend torch)"
+    )
 
 
 def _input_shape(spec: InputSpec) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -68,8 +69,9 @@ class ContainerVideo(Video):
 
     def __init__(self, source: Input, *, threads: int) -> None:
         self._input, self._threads = source, threads
-        self._converter = Converter()
-        self._converted: tuple[_Shown, Size, Frame] | None = None
+        # A scaler that changes its size is set up anew.
+        self._converters: defaultdict[Size, Converter] = defaultdict(Converter)
+        self._converted: tuple[_Shown, dict[Size, Frame]] | None = None
         self._can_seek = True
         self._ended_at: Fraction | None = None
         self._upcoming = self._decoded()
@@ -374,14 +376,16 @@ class ContainerVideo(Video):
 
     def _frame(self, shown: _Shown, size: Size | None) -> Frame:
         size = size or (self.info.height, self.info.width)
-        if self._converted is None or self._converted[:2] != (shown, size):
+        if self._converted is None or self._converted[0] is not shown:
+            self._converted = shown, {}
+        frames = self._converted[1]
+        if size not in frames:
             try:
-                pixels = self._converter(shown.picture, size, self._turn)
+                pixels = self._converters[size](shown.picture, size, self._turn)
             except av.FFmpegError as error:
                 raise not_convertible(self._input.name, shown.picture) from error
-            start = Fraction(shown.start * self._unit)
-            self._converted = shown, size, Frame(pixels=pixels, pts_seconds=start)
-        return self._converted[2]
+            frames[size] = Frame(pixels=pixels, pts_seconds=Fraction(shown.start * self._unit))
+        return frames[size]
 
 
 @dataclass(frozen=True, slots=True)

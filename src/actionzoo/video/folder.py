@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -31,8 +32,11 @@ class FolderVideo(Video):
     def __init__(self, folder: str, *, fps: Fraction | None) -> None:
         self._files = pictures_in(folder)
         self._fps = fps or PICTURES_PER_SECOND
-        self._converter = Converter()
-        first = _open_picture(self._files[0])
+        # A scaler that changes its size is set up anew.
+        self._converters: defaultdict[Size, Converter] = defaultdict(Converter)
+        self._converted: dict[Size, Frame] = {}
+        self._decoded = (0, _open_picture(self._files[0]))
+        first = self._decoded[1]
         self.info = VideoInfo(
             name=folder,
             width=first.size[1],
@@ -59,7 +63,12 @@ class FolderVideo(Video):
 
     def _frame(self, index: int, size: Size | None) -> Frame:
         file, info = self._files[index], self.info
-        picture = _open_picture(file)
+        size = size or (info.height, info.width)
+        if self._decoded[0] != index:
+            self._decoded, self._converted = (index, _open_picture(file)), {}
+        elif size in self._converted:
+            return self._converted[size]
+        picture = self._decoded[1]
         height, width = picture.size
         # Pictures scaled by other tools may be a pixel off.
         if abs(width * info.height - height * info.width) > max(info.height, info.width):
@@ -68,12 +77,11 @@ class FolderVideo(Video):
                 f"{info.width}x{info.height}; the pictures of a folder must have one shape"
             )
         try:
-            pixels = self._converter(
-                picture.pixels, size or (info.height, info.width), picture.turn
-            )
+            pixels = self._converters[size](picture.pixels, size, picture.turn)
         except av.FFmpegError as error:
             raise not_convertible(str(file), picture.pixels) from error
-        return Frame(pixels=pixels, pts_seconds=index / self._fps)
+        self._converted[size] = Frame(pixels=pixels, pts_seconds=index / self._fps)
+        return self._converted[size]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

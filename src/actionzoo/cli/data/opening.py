@@ -52,7 +52,7 @@ def open_data(arguments: argparse.Namespace, *, skip_malformed: bool = False) ->
         )
     given = Given(
         videos=arguments.videos,
-        labels=_labels(arguments.labels) if arguments.labels else None,
+        labels=read_label_names(arguments.labels) if arguments.labels else None,
         one_based=arguments.one_based,
     )
     dataset = open_dataset(
@@ -68,7 +68,7 @@ def open_data(arguments: argparse.Namespace, *, skip_malformed: bool = False) ->
     return dataset
 
 
-def _labels(text: str) -> tuple[str, ...]:
+def read_label_names(text: str) -> tuple[str, ...]:
     """Read a file of class names, or take a list that ships."""
     if text in list_datasets():
         return load_labels(text)

@@ -1,0 +1,140 @@
+"""Inference with ONNX Runtime. The model file carries its own spec, so it alone is enough."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import Any
+
+import numpy as np
+
+from actionzoo.errors import BadWeights, MissingExtra
+from actionzoo.spec import ModelSpec
+
+SPEC_KEY = "actionzoo/spec"
+"""Where the metadata of an ONNX file holds the spec, as JSON."""
+
+UNDER_WAY = 2
+"""Clips at a time: one on all cores, and the next waiting."""
+
+
+def import_onnxruntime() -> Any:
+    """Import ONNX Runtime.
+
+    Raises:
+        MissingExtra: It is not installed.
+    """
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise MissingExtra("onnx", "inference with ONNX Runtime") from error
+    return onnxruntime
+
+
+class OnnxBackend:
+    """A model of ONNX Runtime on the CPU; may be called from several threads.
+
+    Args:
+        path: A ``.onnx`` file.
+        spec: Used instead of the one in the file.
+        threads: How many compute one clip; None takes every core.
+
+    Raises:
+        BadWeights: The file is no model, is damaged, carries no spec, or does not fit its spec.
+        MissingExtra: ONNX Runtime is not installed.
+    """
+
+    def __init__(
+        self, path: Path, *, spec: ModelSpec | None = None, threads: int | None = None
+    ) -> None:
+        self._session = _open(path, threads or os.cpu_count() or 1)
+        self.spec = spec or _read_spec(self._session, path)
+        _check_fit(self._session, self.spec, path)
+        self._axes = ["BCTHW".index(axis) for axis in self.spec.input.layout]
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="onnx")
+        self._places = BoundedSemaphore(UNDER_WAY)
+
+    def __call__(self, clips: np.ndarray) -> np.ndarray:
+        """Return logits (B, K) float32 of clips (B, C, T, H, W) float32."""
+        return self.submit(clips).result()
+
+    def submit(self, clips: np.ndarray) -> Future[np.ndarray]:
+        """Do the same in the background; wait first while as many as fit are under way."""
+        self._places.acquire()
+        future = self._pool.submit(self._run, clips)
+        future.add_done_callback(lambda _: self._places.release())
+        return future
+
+    def _run(self, clips: np.ndarray) -> np.ndarray:
+        # Clip by clip, as with OpenVINO: the maps of several at once fall out of the cache.
+        spec = self.spec.input
+        rows = []
+        for clip in clips:
+            data = np.ascontiguousarray(clip[None].transpose(self._axes), np.float32)
+            (row,) = self._session.run([spec.output_name], {spec.input_name: data})
+            rows.append(np.asarray(row, np.float32).reshape(1, -1))
+        return np.concatenate(rows)
+
+
+def _open(path: Path, threads: int) -> Any:
+    onnxruntime = import_onnxruntime()
+    name = repr(os.fspath(path))
+    if not path.is_file():
+        raise BadWeights(f"there is no model file {name}; give the path of an exported .onnx")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3  # errors only: warnings are of its own graph transformations
+    try:
+        return onnxruntime.InferenceSession(
+            os.fspath(path), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # its exceptions have no base class of their own
+        raise BadWeights(
+            f"{name} cannot be read as an ONNX model: it is damaged or something else; export it "
+            "again"
+        ) from error
+
+
+def _read_spec(session: Any, path: Path) -> ModelSpec:
+    text = session.get_modelmeta().custom_metadata_map.get(SPEC_KEY)
+    if text is None:
+        raise BadWeights(
+            f"{os.fspath(path)!r} is a model without a spec (frames, size, mean, labels ...): give "
+            "one with --spec FILE.json (in Python: spec=), as ModelSpec.to_json writes it"
+        )
+    try:
+        return ModelSpec.from_json(text)
+    except ValueError as error:
+        raise BadWeights(
+            f"the spec inside {os.fspath(path)!r} cannot be used ({error}): export it again"
+        ) from error
+
+
+def _check_fit(session: Any, spec: ModelSpec, path: Path) -> None:
+    """Refuse a spec that is not of this network, by names, shape and number of labels."""
+    name = repr(os.fspath(path))
+    inputs = {one.name: one.shape for one in session.get_inputs()}
+    outputs = {one.name: one.shape for one in session.get_outputs()}
+    for wanted, there in ((spec.input.input_name, inputs), (spec.input.output_name, outputs)):
+        if wanted not in there:
+            raise BadWeights(
+                f"{name} has no tensor {wanted!r}, as its spec says; there is {', '.join(there)}"
+            )
+    sizes = dict(zip("BCTHW", (None, *spec.input.shape), strict=True))
+    expected = [sizes[axis] for axis in spec.input.layout]
+    shape = inputs[spec.input.input_name]
+    # What may be of any size has a name instead of a number.
+    fits = len(shape) == 5 and all(
+        axis == "B" or not isinstance(one, int) or one == size
+        for axis, one, size in zip(spec.input.layout, shape, expected, strict=True)
+    )
+    if not fits:
+        raise BadWeights(f"{name} takes {shape} where its spec says {expected}; give its own spec")
+    width = outputs[spec.input.output_name][-1]
+    if isinstance(width, int) and width != len(spec.labels):
+        raise BadWeights(
+            f"{name} tells {width} classes apart but its spec has {len(spec.labels)} labels; give "
+            "one label a class"
+        )

@@ -1,0 +1,1 @@
+"""How good a model is: named protocols, metrics with intervals, comparisons, a page."""
