@@ -6,6 +6,7 @@ import logging
 import pickle
 import shutil
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,25 +15,30 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch._utils import ExceptionWrapper
 
 from actionzoo.augment import AugmentConfig
 from actionzoo.datasets import Sample, VideoDataset, open_dataset
 from actionzoo.errors import ConfigError
 from actionzoo.loading import (
-    EpochSampler,
     EvalClips,
     Item,
+    Key,
     NoClip,
+    TrainBatches,
     TrainClips,
     collate,
     count_faults,
     make_loader,
     read_all,
+    short_cycle,
     without,
 )
 from actionzoo.predictor import Predictor
 from actionzoo.spec import InputSpec, Resize, Views
+from actionzoo.video import write_video as write_pixels
 from videos import read_number, write_pictures, write_video
 
 SPEC = InputSpec(
@@ -102,7 +108,7 @@ def test_a_part_of_a_file_is_all_that_is_seen_of_it(folder: Path) -> None:
     dataset = dataset_of(middle, end)
     assert numbers(EvalClips(dataset, SPEC)[0]) == [[17, 19, 21, 23]]
     assert numbers(EvalClips(dataset, SPEC)[1]) == [[31, 33, 35, 37]]
-    starts = {numbers(TrainClips(dataset, SPEC)[epoch, 0])[0][0] for epoch in range(40)}
+    starts = {numbers(TrainClips(dataset, SPEC)[Key(epoch, 0)])[0][0] for epoch in range(40)}
     assert starts == {15, 16, 17, 18, 19}
 
 
@@ -124,7 +130,10 @@ def test_kept_frames_are_those_that_are_decoded_anew(folder: Path) -> None:
     assert not broken
     for index in (0, 1):
         for one, other in (
-            (TrainClips(dataset, SPEC, kept=kept)[3, index], TrainClips(dataset, SPEC)[3, index]),
+            (
+                TrainClips(dataset, SPEC, kept=kept)[Key(3, index)],
+                TrainClips(dataset, SPEC)[Key(3, index)],
+            ),
             (EvalClips(dataset, SPEC, kept=kept)[index], EvalClips(dataset, SPEC)[index]),
         ):
             torch.testing.assert_close(one.views, other.views, rtol=0, atol=0)
@@ -136,7 +145,7 @@ def test_a_file_cut_in_half_is_seen_as_far_as_it_goes(tmp_path: Path) -> None:
     (tmp_path / "half.avi").write_bytes(data[: len(data) // 2])
     dataset = dataset_of(Sample(path=tmp_path / "half.avi", labels=("a",)))
     assert 50 < numbers(EvalClips(dataset, SPEC)[0])[0][0] < 75
-    starts = [numbers(TrainClips(dataset, SPEC)[epoch, 0])[0][0] for epoch in range(20)]
+    starts = [numbers(TrainClips(dataset, SPEC)[Key(epoch, 0)])[0][0] for epoch in range(20)]
     assert max(starts) < 150
 
 
@@ -154,15 +163,15 @@ def test_clips_are_the_same_whatever_the_workers(folder: Path) -> None:
             torch.testing.assert_close(one.clips, other.clips, rtol=0, atol=0)
             epochs.append(one.clips)
     assert not torch.equal(epochs[0], epochs[2])
-    here.sampler.set_epoch(0)
+    here.batch_sampler.set_epoch(0)
     assert torch.equal(next(iter(here)).clips, epochs[0])
 
 
 def test_a_copy_in_another_process_draws_the_same(folder: Path) -> None:
     clips = TrainClips(open_dataset(folder), SPEC, augment=CHANGES)
     copy = pickle.loads(pickle.dumps(clips))
-    drawn = [clips[epoch, 2].views for epoch in (0, 1)]
-    assert torch.equal(copy[1, 2].views, drawn[1])
+    drawn = [clips[Key(epoch, 2)].views for epoch in (0, 1)]
+    assert torch.equal(copy[Key(1, 2)].views, drawn[1])
     assert not torch.equal(drawn[0], drawn[1])
 
 
@@ -174,16 +183,110 @@ def test_loading_leaves_the_chance_of_the_network_alone(folder: Path) -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def samples(batches: Iterable[list[Key]]) -> list[list[int]]:
+    return [[key.sample for key in keys] for keys in batches]
+
+
 def test_every_epoch_has_its_order() -> None:
-    sampler = EpochSampler(20, seed=3)
-    first, second = list(sampler), list(sampler)
-    assert [epoch for epoch, _ in first + second] == [0] * 20 + [1] * 20
-    orders = [[index for _, index in keys] for keys in (first, second)]
+    batches = TrainBatches(20, batch_size=4, seed=3)
+    first, second = list(batches), list(batches)
+    assert {key.epoch for keys in first for key in keys} == {0}
+    assert {key.epoch for keys in second for key in keys} == {1}
+    orders = [[one for keys in samples(batches) for one in keys] for batches in (first, second)]
     assert sorted(orders[0]) == sorted(orders[1]) == list(range(20))
     assert orders[0] != orders[1]
-    sampler.set_epoch(0)
-    assert list(sampler) == first
-    assert list(EpochSampler(3, seed=0, shuffle=False)) == [(0, 0), (0, 1), (0, 2)]
+    batches.set_epoch(0)
+    assert list(batches) == first
+
+
+@given(
+    length=st.integers(1, 60),
+    size=st.integers(1, 12),
+    processes=st.integers(1, 3),
+    accumulate=st.integers(1, 3),
+    parts=st.integers(1, 4),
+)
+def test_a_step_has_the_same_clips_whoever_computes_it(
+    length: int, size: int, processes: int, accumulate: int, parts: int
+) -> None:
+    """Processes, pieces and parts only divide what one process would do at once."""
+    whole = TrainBatches(length, batch_size=size, seed=1)
+    alone = samples(whole)
+    divided: list[list[int]] = []
+    steps = max(1, len(alone) // parts)
+    for part in range(min(parts, len(alone))):
+        taken: list[list[list[int]]] = []
+        for process in range(processes):
+            mine = TrainBatches(
+                length,
+                batch_size=size,
+                seed=1,
+                share=(process, processes),
+                accumulate=accumulate,
+                parts=parts,
+            )
+            mine.set_epoch(part)
+            taken.append(samples(mine))
+            assert len(taken[-1]) == len(mine) == steps * accumulate
+        for step in range(steps):
+            pieces = [one[step * accumulate : (step + 1) * accumulate] for one in taken]
+            divided.append(sorted(index for one in pieces for piece in one for index in piece))
+    assert divided == [sorted(one) for one in alone[: len(divided)]]
+
+
+def test_a_dataset_of_less_than_a_batch_is_one_batch() -> None:
+    assert [sorted(one) for one in samples(TrainBatches(3, batch_size=8, seed=0))] == [[0, 1, 2]]
+
+
+def test_a_video_is_repeated_within_its_batch() -> None:
+    batches = TrainBatches(8, batch_size=6, seed=0, repeats=3)
+    for keys in batches:
+        assert [key.repeat for key in keys] == [0, 1, 2] * 2
+        assert len({key.sample for key in keys}) == 2
+
+
+def test_a_short_cycle_takes_more_clips_where_they_are_smaller() -> None:
+    batches = list(TrainBatches(64, batch_size=4, seed=0, cycle=short_cycle(64)))
+    assert [(keys[0].side, len(keys)) for keys in batches[:4]] == [
+        (32, 16),
+        (45, 8),
+        (None, 4),
+        (32, 16),
+    ]
+
+
+def test_smaller_clips_of_a_short_cycle_see_as_much_of_the_scene(folder: Path) -> None:
+    clips = TrainClips(open_dataset(folder), SPEC, seed=0)
+    assert clips[Key(0, 2, 0, 32)].views.shape == (1, 3, 4, 32, 32)
+    smaller = TrainClips(open_dataset(folder), SPEC, seed=0, side=48)
+    assert smaller[Key(0, 2)].views.shape == (1, 3, 4, 48, 48)
+
+
+def test_clips_of_mirrored_labels_are_swapped_and_those_without_a_counterpart_left(
+    tmp_path: Path,
+) -> None:
+    """A video that is bright on its left, under labels that a mirror changes or cannot change."""
+    pixels = np.zeros((6, 64, 64, 3), np.uint8)
+    pixels[:, :, :32] = 255
+    for label in ("swipe left", "swipe right", "turn left"):
+        (tmp_path / label).mkdir()
+        write_pixels(tmp_path / label / "0.mp4", pixels, fps=Fraction(25))
+    dataset = open_dataset(tmp_path)
+    clips = TrainClips(dataset, SPEC, augment=AugmentConfig(flip=True))
+    left, right, turn = (dataset.labels.index(one) for one in dataset.labels)
+    seen = set()
+    for epoch in range(24):
+        for sample in (left, right, turn):
+            item = clips[Key(epoch, sample)]
+            mirrored = bool(item.views[..., :16].mean() < item.views[..., -16:].mean())
+            seen.add((sample, mirrored, int(item.target)))
+    assert seen == {
+        (left, False, left),
+        (left, True, right),
+        (right, False, right),
+        (right, True, left),
+        (turn, False, turn),
+    }
 
 
 # batches
@@ -217,26 +320,26 @@ def test_videos_without_a_label_are_refused(folder: Path) -> None:
 
 def test_another_of_its_class_takes_the_place_of_a_broken_video(broken: VideoDataset) -> None:
     clips = TrainClips(broken, SPEC)
-    items = [clips[epoch, 1] for epoch in range(20)]
+    items = [clips[Key(epoch, 1)] for epoch in range(20)]
     assert {item.index for item in items} == {0, 2, 3}
     assert {item.target.item() for item in items} == {0}
     for item in items:
         assert item.fault is not None
         assert "jump/1.mp4" in item.fault
         assert numbers(item)[0][0] < 40
-    assert clips[0, 0].fault is None
+    assert clips[Key(0, 0)].fault is None
 
 
 def test_where_no_other_can_be_read_all_are_named(broken: VideoDataset) -> None:
     clips = TrainClips(broken.select([5, 6, 7]), SPEC)
     with pytest.raises(NoClip, match=r"2 others .*walk/1\.mp4.*walk/[23]\.mp4.*walk/[23]\.mp4"):
-        clips[0, 0]
+        clips[Key(0, 0)]
 
 
 def test_no_other_is_taken_where_that_is_asked_for(broken: VideoDataset) -> None:
     clips = TrainClips(broken, SPEC, on_error="raise")
     with pytest.raises(NoClip, match=r"^cannot open .*jump/1\.mp4.*$") as raised:
-        clips[0, 1]
+        clips[Key(0, 1)]
     from_worker = ExceptionWrapper((NoClip, raised.value, raised.tb), where="in a worker")
     with pytest.raises(NoClip) as raised_again:
         from_worker.reraise()

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from actionzoo.spec import Resize as Resize
     from actionzoo.spec import Views as Views
     from actionzoo.spec import Weights as Weights
+    from actionzoo.training.config import TrainConfig as TrainConfig
+    from actionzoo.training.run import train as train
     from actionzoo.video import open_video as open_video
     from actionzoo.zoo import create_model as create_model
 
@@ -47,6 +49,7 @@ _HOMES = {
     "Predictor": "predictor",
     "Resize": "spec",
     "Sample": "datasets",
+    "TrainConfig": "training.config",
     "VideoDataset": "datasets",
     "VideoInfo": "clip",
     "Views": "spec",
@@ -57,6 +60,7 @@ _HOMES = {
     "open_dataset": "datasets",
     "open_video": "video",
     "predict": "predictor",
+    "train": "training.run",
 }
 __all__ = ["__version__", *_HOMES]
 

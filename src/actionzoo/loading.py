@@ -25,12 +25,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
-from actionzoo.augment import AugmentConfig, augment, random_ticks
+from actionzoo.augment import AugmentConfig, augment, drawn_resize, random_ticks
 from actionzoo.datasets import Sample, VideoDataset
 from actionzoo.errors import ConfigError, VideoError
+from actionzoo.labels import mirrored_classes
 from actionzoo.reader import Choose, part_ticks, read_chosen
 from actionzoo.sampling import choose_ticks
-from actionzoo.spec import InputSpec, Views
+from actionzoo.spec import InputSpec, Resize, Views
 from actionzoo.transforms import eval_transform, normalise
 from actionzoo.video import open_video
 from actionzoo.workers import in_threads
@@ -38,8 +39,20 @@ from actionzoo.workers import in_threads
 logger = logging.getLogger(__name__)
 
 OnError = Literal["another", "raise"]
-Key = tuple[int, int]
-"""Epoch and index of a sample."""
+
+
+class Key(NamedTuple):
+    """Which clip is drawn: all its chance comes from this and the seed."""
+
+    epoch: int
+    sample: int
+    """Its index."""
+    repeat: int = 0
+    """Which of several clips of the sample in one epoch."""
+    side: int | None = None
+    """Side of the crop, px, where it is another than usual; the shorter one where two differ."""
+
+
 Part = tuple[Path, float | None, float | None]
 """A file, and where in it a sample starts and ends, in seconds."""
 
@@ -95,6 +108,7 @@ class Samples:
     Args:
         dataset: Every sample has a label, or several.
         spec: Clock and size to read at.
+        several_labels: Whether targets are 0 or 1 for every class rather than one index.
         kept: Frames by part, from ``read_all``; None decodes anew each time.
 
     Raises:
@@ -102,15 +116,20 @@ class Samples:
     """
 
     def __init__(
-        self, dataset: VideoDataset, spec: InputSpec, kept: Mapping[Part, np.ndarray] | None
+        self,
+        dataset: VideoDataset,
+        spec: InputSpec,
+        *,
+        several_labels: bool,
+        kept: Mapping[Part, np.ndarray] | None,
     ) -> None:
         self.dataset, self.spec, self.kept = dataset, spec, kept
+        self.several_labels = several_labels
         labels = dataset.class_indices()
         # Workers get one number a sample rather than one tuple.
         self._kinds = sorted(set(labels))
         number = {kind: place for place, kind in enumerate(self._kinds)}
         self._kind_of = np.fromiter((number[one] for one in labels), np.int32, len(labels))
-        self._several = any(len(kind) > 1 for kind in self._kinds)
         if () in number:
             raise ConfigError(
                 f"{labels.count(())} of {len(labels)} videos have no label; "
@@ -120,8 +139,15 @@ class Samples:
     def __len__(self) -> int:
         return len(self._kind_of)
 
-    def pixels(self, index: int, choose: Choose) -> list[np.ndarray]:
+    def pixels(
+        self, index: int, choose: Choose, *, resize: Resize | None = None
+    ) -> list[np.ndarray]:
         """Return clips of a sample, each of shape (T, H, W, C) uint8.
+
+        Args:
+            index: Of the sample.
+            choose: Which ticks.
+            resize: Another size than the spec's, for frames that are not kept.
 
         Raises:
             VideoError: The video cannot be read; the message names it.
@@ -131,19 +157,25 @@ class Samples:
             if self.kept is not None:
                 frames = self.kept[part_of(sample)]
                 return list(frames[choose(len(frames))])
-            return read_sample(self.dataset, sample, self.spec, choose)
+            spec = self.spec if resize is None else replace(self.spec, resize=resize)
+            return read_sample(self.dataset, sample, spec, choose)
         except VideoError as error:
             name = repr(os.fspath(sample.path))
             raise VideoError(str(error) if name in str(error) else f"{name}: {error}") from error
 
     def target(self, index: int) -> Tensor:
         """Return what a sample is to be recognised as; see ``Item.target``."""
-        kind = self._kinds[self._kind_of[index]]
-        if not self._several:
+        kind = self.labels(index)
+        if not self.several_labels:
             return torch.tensor(kind[0])
         several = torch.zeros(len(self.dataset.labels))
         several[list(kind)] = 1
         return several
+
+    def labels(self, index: int) -> tuple[int, ...]:
+        """Return the class indices of a sample, at least one."""
+        kind: tuple[int, ...] = self._kinds[self._kind_of[index]]
+        return kind
 
     def others_like(self, index: int) -> np.ndarray:
         """Return the indices of the other samples with the same labels."""
@@ -177,13 +209,15 @@ def read_sample(
 
 
 class TrainClips(Dataset[Item]):
-    """One random clip of each sample: one view.
+    """Random clips of the samples: one view each.
 
     Args:
         dataset: Labelled videos.
         spec: What the network is fed.
         augment: How far clips are changed.
         seed: Of all chance.
+        side: Of the crop, px, where it is not the model's.
+        several_labels: Whether targets are 0 or 1 for every class; None asks the dataset.
         on_error: ``another`` puts a video with the same labels in the place of one that cannot be
             read; ``raise`` raises ``NoClip``, as ``another`` does when it finds none.
         kept: Frames from ``read_all``.
@@ -199,48 +233,86 @@ class TrainClips(Dataset[Item]):
         *,
         augment: AugmentConfig | None = None,
         seed: int = 0,
+        side: int | None = None,
+        several_labels: bool | None = None,
         on_error: OnError = "another",
         kept: Mapping[Part, np.ndarray] | None = None,
     ) -> None:
-        self.samples = Samples(dataset, spec, kept)
+        several = has_several_labels(dataset) if several_labels is None else several_labels
+        self.samples = Samples(dataset, spec, several_labels=several, kept=kept)
         self.augment = augment or AugmentConfig()
-        self.seed, self.on_error = seed, on_error
+        self.seed, self.side, self.on_error = seed, side, on_error
+        self._mirrored = mirrored_classes(dataset.labels)
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, key: Key) -> Item:
-        epoch, index = key
-        rng = np.random.default_rng([self.seed, epoch, index])
+        rng = np.random.default_rng([self.seed, key.epoch, key.sample, key.repeat])
         try:
-            return self._item(index, rng)
+            return self._item(key.sample, key.side, rng)
         except VideoError as error:
             if self.on_error == "raise":
                 raise NoClip(str(error)) from error
-            return self._another(index, str(error), rng)
+            return self._another(key, str(error), rng)
 
-    def _item(self, index: int, rng: np.random.Generator) -> Item:
-        spec = self.samples.spec
+    def _item(self, index: int, side: int | None, rng: np.random.Generator) -> Item:
+        spec, changes = self.samples.spec, self.augment
+        usual = self.side or min(spec.height, spec.width)
+        if side is not None:
+            changes = _farther(changes, side / usual)
+        resize = drawn_resize(spec, changes, rng=rng)
 
         def choose(num_ticks: int) -> np.ndarray:
-            return random_ticks(num_ticks, spec, self.augment, rng=rng)[None]
+            return random_ticks(num_ticks, spec, changes, rng=rng)[None]
 
-        (pixels,) = self.samples.pixels(index, choose)
-        clip = normalise(augment(pixels, spec, self.augment, rng=rng), spec)
-        views = torch.from_numpy(clip)[None]
-        return Item(views=views, target=self.samples.target(index), index=index)
+        (pixels,) = self.samples.pixels(index, choose, resize=resize)
+        mirrored = [self._mirrored[one] for one in self.samples.labels(index)]
+        changed = augment(
+            pixels, spec, changes, rng=rng, side=side or self.side, may_flip=None not in mirrored
+        )
+        target = self.samples.target(index)
+        if changed.mirrored:
+            target = _moved(target, self._mirrored)
+        views = torch.from_numpy(normalise(changed.pixels, spec))[None]
+        return Item(views=views, target=target, index=index)
 
-    def _another(self, index: int, fault: str, rng: np.random.Generator) -> Item:
+    def _another(self, key: Key, fault: str, rng: np.random.Generator) -> Item:
         faults = [fault]
-        for other in rng.permutation(self.samples.others_like(index))[:_MOST_OTHERS].tolist():
+        for other in rng.permutation(self.samples.others_like(key.sample))[:_MOST_OTHERS].tolist():
             try:
-                return replace(self._item(other, rng), fault=fault)
+                return replace(self._item(other, key.side, rng), fault=fault)
             except VideoError as error:
                 faults.append(str(error))
         raise NoClip(
             f"a video and {len(faults) - 1} others with the same labels cannot be read; "
             f"check the dataset: {'; '.join(faults)}"
         )
+
+
+def _farther(config: AugmentConfig, share: float) -> AugmentConfig:
+    """Let smaller clips see as much of the scene: the least scale shrinks as the crop does.
+
+    As PySlowFast scales TRAIN_JITTER_SCALES in multigrid training; an ``area`` needs no change.
+    """
+    if config.short_side is not None:
+        low, high = config.short_side
+        return replace(config, short_side=(max(1, round(low * share)), high))
+    return replace(config, zoom=(config.zoom[0] * share, config.zoom[1]))
+
+
+def has_several_labels(dataset: VideoDataset) -> bool:
+    """Tell whether any video of a dataset has more than one label."""
+    return any(len(kind) > 1 for kind in dataset.class_indices())
+
+
+def _moved(target: Tensor, mirrored: Sequence[int | None]) -> Tensor:
+    """Return the target of the mirrored video."""
+    if target.ndim == 0:
+        return torch.tensor(mirrored[int(target)])
+    moved = torch.zeros_like(target)
+    moved[[mirrored[one] for one in target.nonzero().flatten().tolist()]] = 1
+    return moved
 
 
 class EvalClips(Dataset[Item]):
@@ -250,6 +322,7 @@ class EvalClips(Dataset[Item]):
         dataset: Labelled videos.
         spec: What the network is fed.
         views: How many clips and crops; one centre clip unless given.
+        several_labels: Whether targets are 0 or 1 for every class; None asks the dataset.
         kept: Frames from ``read_all``.
 
     Raises:
@@ -262,9 +335,11 @@ class EvalClips(Dataset[Item]):
         spec: InputSpec,
         *,
         views: Views | None = None,
+        several_labels: bool | None = None,
         kept: Mapping[Part, np.ndarray] | None = None,
     ) -> None:
-        self.samples = Samples(dataset, spec, kept)
+        several = has_several_labels(dataset) if several_labels is None else several_labels
+        self.samples = Samples(dataset, spec, several_labels=several, kept=kept)
         self.views = views or Views()
 
     def __len__(self) -> int:
@@ -282,31 +357,103 @@ class EvalClips(Dataset[Item]):
         return Item(views=torch.from_numpy(np.concatenate(views)), target=target, index=index)
 
 
-class EpochSampler(Sampler[Key]):
-    """The keys of all samples, in another order each epoch.
+class TrainBatches(Sampler[list[Key]]):
+    """The keys of every batch, in another order each epoch.
 
-    Each pass is the epoch after the one before, unless ``set_epoch`` says which.
+    A step's batch is the same however many processes share it and however many parts it is
+    computed in: process r of n takes every n-th of its clips, from the r-th on. The clips behind
+    the last whole batch are left out: they would make a poor step, and batch norm needs two.
+
+    An epoch may be walked through in parts, as many steps each, so that a checkpoint between them
+    says where it was.
+    Each pass is the part after the one before, unless ``set_epoch`` says which.
+
+    Args:
+        length: Number of samples.
+        batch_size: Clips of a step, over all processes.
+        seed: Of the order.
+        share: Which process this is, and of how many.
+        accumulate: Into how many a process's part of a batch is divided again.
+        parts: In how many passes an epoch is walked through.
+        repeats: How many clips of a sample are in a batch.
+        cycle: Side of the crop and factor on the batch size, taken in turn; see ``SHORT_CYCLE``.
     """
 
-    def __init__(self, length: int, *, seed: int, shuffle: bool = True) -> None:
-        self.length, self.seed, self.shuffle = length, seed, shuffle
-        self.epoch = 0
+    def __init__(
+        self,
+        length: int,
+        *,
+        batch_size: int,
+        seed: int,
+        share: tuple[int, int] = (0, 1),
+        accumulate: int = 1,
+        parts: int = 1,
+        repeats: int = 1,
+        cycle: Sequence[tuple[int | None, int]] = ((None, 1),),
+    ) -> None:
+        self.length, self.seed, self.share, self.parts = length, seed, share, parts
+        self.accumulate, self.repeats = accumulate, repeats
+        self.cycle = [(side, max(1, batch_size * many // repeats)) for side, many in cycle]
+        self.next_pass = 0
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch of the next pass."""
-        self.epoch = epoch
+    @property
+    def sampler(self) -> TrainBatches:
+        """This itself: here Lightning looks for what to tell the epoch."""
+        return self
+
+    def set_epoch(self, number: int) -> None:
+        """Choose the next pass."""
+        self.next_pass = number
 
     def __len__(self) -> int:
-        return self.length
+        return self.steps_a_pass * self.accumulate
 
-    def __iter__(self) -> Iterator[Key]:
-        epoch = self.epoch
-        self.epoch += 1
-        order = np.arange(self.length)
-        if self.shuffle:
-            # The length is no index: this chance is no sample's.
-            np.random.default_rng([self.seed, epoch, self.length]).shuffle(order)
-        return iter([(epoch, index) for index in order.tolist()])
+    @property
+    def steps_a_pass(self) -> int:
+        """Steps of each pass."""
+        return max(1, len(self._spans()) // self.parts)
+
+    def _spans(self) -> list[tuple[int, int, int | None]]:
+        """Return first and last sample, and side, of each batch."""
+        spans: list[tuple[int, int, int | None]] = []
+        start = 0
+        while True:
+            side, size = self.cycle[len(spans) % len(self.cycle)]
+            if start + size > self.length:
+                # A dataset of less than one batch is one batch.
+                return spans or [(0, self.length, side)]
+            spans.append((start, start + size, side))
+            start += size
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        epoch, part = divmod(self.next_pass, self.parts)
+        self.next_pass += 1
+        # The length is no index: this chance is no sample's.
+        order = np.random.default_rng([self.seed, epoch, self.length]).permutation(self.length)
+        begin = part * self.steps_a_pass
+        for start, stop, side in self._spans()[begin : begin + self.steps_a_pass]:
+            keys = [
+                Key(epoch, index, repeat, side)
+                for index in order[start:stop].tolist()
+                for repeat in range(self.repeats)
+            ]
+            process, processes = self.share
+            mine = keys[process::processes]
+            for piece in range(self.accumulate):
+                yield mine[piece :: self.accumulate]
+
+
+def short_cycle(side: int) -> tuple[tuple[int | None, int], ...]:
+    """Return the sides of crops, and how many times as many clips a batch has of them.
+
+    The short cycle of Wu et al. (A Multigrid Method for Efficiently Training Video Models, CVPR
+    2020, section 3.2): side / 2, side / sqrt(2) and the whole side in turn, with batches of about
+    the same number of pixels.
+
+    >>> short_cycle(224)
+    ((112, 4), (158, 2), (None, 1))
+    """
+    return ((side // 2, 4), (round(side / 2**0.5), 2), (None, 1))
 
 
 def collate(items: Sequence[Item]) -> Batch:
@@ -325,7 +472,12 @@ def collate(items: Sequence[Item]) -> Batch:
 
 
 def make_loader(
-    clips: TrainClips | EvalClips, *, batch_size: int, workers: int | None = None
+    clips: TrainClips | EvalClips,
+    *,
+    batch_size: int | None = None,
+    batches: TrainBatches | None = None,
+    workers: int | None = None,
+    share: tuple[int, int] = (0, 1),
 ) -> DataLoader[Item]:
     """Make batches: shuffled anew each epoch to train, in order to evaluate.
 
@@ -333,21 +485,28 @@ def make_loader(
 
     Args:
         clips: What to load.
-        batch_size: How many samples; training leaves out a last batch of fewer.
+        batch_size: How many samples.
+        batches: Which clips to train with; None shuffles all of them into batches of that size.
         workers: Processes that read; None takes as many as help. Kept frames are never copied to
             processes, so there are none then.
+        share: Which process this is, and of how many, where several evaluate together.
 
     Returns:
         A loader of ``Batch``.
     """
-    count = choose_workers(clips, batch_size, workers)
-    sampler = EpochSampler(len(clips), seed=clips.seed) if isinstance(clips, TrainClips) else None
+    sampler: Sampler[list[Key]] | list[list[int]]
+    if isinstance(clips, TrainClips):
+        sampler = batches or TrainBatches(
+            len(clips), batch_size=batch_size or 1, seed=clips.seed, share=share
+        )
+    else:
+        mine = range(share[0], len(clips), share[1])
+        size = batch_size or 1
+        sampler = [list(mine[start : start + size]) for start in range(0, len(mine), size)]
+    count = choose_workers(clips, len(sampler), workers)
     return DataLoader(
         clips,
-        batch_size,
-        sampler=sampler,
-        # A last batch of a few clips would make a poor step, and batch norm needs two.
-        drop_last=sampler is not None and len(clips) > batch_size,
+        batch_sampler=sampler,
         num_workers=count,
         collate_fn=collate,
         pin_memory=torch.cuda.is_available(),
@@ -355,20 +514,22 @@ def make_loader(
         multiprocessing_context=worker_start() if count else None,
         # Its own, so that the number of workers does not change what the network draws.
         generator=torch.Generator(),
-        persistent_workers=sampler is not None and count > 0,
+        persistent_workers=isinstance(clips, TrainClips) and count > 0,
     )
 
 
-def choose_workers(clips: TrainClips | EvalClips, batch_size: int, wanted: int | None) -> int:
+def choose_workers(clips: TrainClips | EvalClips, batches: int, wanted: int | None) -> int:
     """Return how many worker processes to start: one core is left to the network."""
     if clips.samples.kept is not None:
         return 0
-    if wanted is not None:
-        return wanted
-    if len(clips) < _FEW_SAMPLES:
+    return choose_workers_for(len(clips), batches) if wanted is None else wanted
+
+
+def choose_workers_for(samples: int, batches: int) -> int:
+    """Return how many processes help to read so many samples, in so many batches."""
+    if samples < _FEW_SAMPLES:
         return 0
-    batches = -(-len(clips) // batch_size)
-    return min(max(1, (os.cpu_count() or 1) - 1), batches, _MOST_WORKERS)
+    return min(max(1, (os.cpu_count() or 1) - 1), max(1, batches), _MOST_WORKERS)
 
 
 def worker_start() -> str:

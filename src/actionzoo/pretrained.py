@@ -16,6 +16,7 @@ from actionzoo.download import Progress, alone, fetch, file_name, home, writing
 from actionzoo.errors import BadWeights, ConfigError, MissingExtra, UnknownModel, nearest_names
 from actionzoo.spec import ModelSpec, Weights
 
+_MODEL_OF_RUN = "model.xml"
 ASSETS = Path(__file__).parent / "assets"
 
 logger = logging.getLogger(__name__)
@@ -25,8 +26,8 @@ def find_model(model: str | os.PathLike[str], *, progress: Progress | None = Non
     """Return the file of a model.
 
     Args:
-        model: Path of an exported model, name of the bundled one, or a name of the zoo, with
-            ``@TAG`` behind it where one of several published weights is meant.
+        model: Path of an exported model or of a run's folder, name of the bundled one, or a name
+            of the zoo, with ``@TAG`` behind it where one of several published weights is meant.
         progress: Called with the bytes done and to do while weights are downloaded.
 
     Raises:
@@ -36,6 +37,8 @@ def find_model(model: str | os.PathLike[str], *, progress: Progress | None = Non
         MissingExtra: The weights have to be converted first, and torch is not installed.
     """
     path = Path(model)
+    if (path / _MODEL_OF_RUN).is_file():
+        return path / _MODEL_OF_RUN
     if path.suffix == ".xml" or path.exists():
         return path
     name, _, tag = os.fspath(model).partition("@")

@@ -4,9 +4,28 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import logging
+import os
+import shlex
+import sys
 from pathlib import Path
 
 from actionzoo.cli.common import DONE, needs, show_reports
+from actionzoo.errors import ConfigError
+
+EPILOG = """\
+What is not said is chosen from the data and the machine, and told with its reason. Every setting of
+a recipe can be given as key=value: epochs=20 learning_rate=1e-3 augment.flip=false mix.mixup=0.2.
+
+examples:
+  actionzoo train clips/                                  a good model of a folder of clips
+  actionzoo train clips/ --features cache                 the same in minutes, the backbone frozen
+  actionzoo train clips/ --config recipes/finetune.yaml model=slowfast_4x16_resnet50_kinetics400
+  actionzoo train --resume --output runs/1                go on where a run was interrupted
+  actionzoo predict new.mp4 --model runs/1                use what came out
+"""
+_RUN = "ACTIONZOO_RUN"
+"""Tells the processes that a run starts which folder it has chosen."""
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -15,31 +34,78 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "train",
         help="train a model on a dataset",
         description="Train a model on a dataset: class folders, a table, UCF101, or any other "
-        "format that actionzoo data show reads. The run folder gets the model (model.xml), its "
-        "metrics and its configuration.",
+        "format that actionzoo data show reads. The run folder gets the model, its metrics, its "
+        "configuration, and a report.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("data", type=Path, metavar="DATA")
-    parser.add_argument("--config", type=Path, metavar="RECIPE.yaml")
-    parser.add_argument(
-        "--output", type=Path, metavar="RUN", help="default: the first free of runs/1, runs/2 ..."
-    )
-    parser.add_argument(
-        "settings", nargs="*", metavar="key=value", help="changes a value of the recipe"
-    )
+    add = parser.add_argument
+    add("data", type=Path, metavar="DATA", nargs="?", help="folder or annotation file")
+    add("--model", metavar="NAME", help="a name that actionzoo models lists")
+    add("--config", type=Path, metavar="RECIPE.yaml")
+    add("--output", type=Path, metavar="RUN", help="default: the first free of runs/1, runs/2 ...")
+    add("--freeze", metavar="none|backbone|stages=N|bn", help="what is not trained")
+    add("--features", choices=("none", "cache"), help="cache: the backbone looks at videos once")
+    add("--resume", action="store_true", help="go on with the run in --output")
+    add("--force", action="store_true", help="go on although settings or videos have changed")
+    add("settings", nargs="*", metavar="key=value", help="changes a value of the recipe")
     parser.set_defaults(run=_run, list="settings")
 
 
 def _run(arguments: argparse.Namespace) -> int:
     with needs("train", "training"):
-        from actionzoo.train import load_config, train
+        from actionzoo.training.run import is_first_process, train
 
     show_reports()
-    config = load_config(arguments.config, arguments.settings)
-    path = train(arguments.data, config=config, output=arguments.output or _free_run())
-    print(f"{path}: try actionzoo predict VIDEO --model {path}")
+    if not is_first_process():
+        logging.getLogger("actionzoo").setLevel(logging.ERROR)
+    settings = _settings(arguments)
+    run = train(
+        arguments.data,
+        config=_config(arguments, settings),
+        output=_folder(arguments),
+        resume=arguments.resume,
+        force=arguments.force,
+        progress=sys.stderr.isatty(),
+        command=shlex.join(["actionzoo", *sys.argv[1:]]),
+    )
+    if is_first_process():
+        print(f"{run / 'report.html'}: all about it")
+        print(f"{run}: try actionzoo predict VIDEO --model {shlex.quote(str(run))}")
     return DONE
 
 
-def _free_run() -> Path:
+def _settings(arguments: argparse.Namespace) -> list[str]:
+    """Return all settings as ``key=value``; DATA may have been left out before the first one."""
+    settings: list[str] = list(arguments.settings)
+    data = arguments.data
+    if data is not None and arguments.resume and "=" in str(data) and not data.exists():
+        settings.insert(0, str(data))
+        arguments.data = None
+    for name in ("model", "freeze", "features"):
+        value = getattr(arguments, name)
+        if value is not None:
+            settings.append(f"{name}={value}")
+    return settings
+
+
+def _config(arguments: argparse.Namespace, settings: list[str]):  # type: ignore[no-untyped-def]
+    """Return what is said of the run; None where a run goes on as before."""
+    from actionzoo.training.config import load_config
+
+    if not arguments.resume or arguments.config is not None:
+        return load_config(arguments.config, settings)
+    return load_config(arguments.output / "config.yaml", settings) if settings else None
+
+
+def _folder(arguments: argparse.Namespace) -> Path:
+    """Choose the folder of the run; the processes that this one starts take the same."""
+    if arguments.output is not None:
+        return Path(arguments.output)
+    if arguments.resume:
+        raise ConfigError("which run to go on with? Give its folder: --resume --output RUN")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and _RUN not in os.environ:
+        raise ConfigError("several processes need one folder for the run: give --output RUN")
     runs = (Path("runs") / str(number) for number in itertools.count(1))
-    return next(run for run in runs if not run.exists())
+    chosen = os.environ.setdefault(_RUN, str(next(run for run in runs if not run.exists())))
+    return Path(chosen)
