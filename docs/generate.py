@@ -6,20 +6,27 @@ Run: python docs/generate.py            A test fails while one of them is out of
 from __future__ import annotations
 
 import ast
+import inspect
+import itertools
 import json
 import re
+import textwrap
 from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from actionzoo import catalog
 from actionzoo.datasets import FORMATS, Format
 from actionzoo.spec import Metric, ModelSpec, Weights
+from actionzoo.training.config import TrainConfig
 from actionzoo.zoo import MODELS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "actionzoo"
 MEASURED = ROOT / "benchmarks" / "models.json"
+PAGES = ("README.md", "docs/datasets.md", "docs/training.md")
+"""Pages of which parts are written here."""
 SPECS = tuple(spec for _, spec in MODELS.values())
 
 
@@ -191,12 +198,45 @@ def _format_row(one: Format) -> tuple[str, ...]:
     return (f"`{one.name}`", one.title, splits + ways, *marks)
 
 
+def settings_table() -> str:
+    """Return a row a setting of a run: its key, what it is unless given, what it does."""
+    head = ("key", "unless given", "what it does")
+    return table(head, _setting_rows(TrainConfig, ""))
+
+
+def _setting_rows(kind: type, prefix: str) -> Iterable[tuple[str, str, str]]:
+    described, defaults = _field_docstrings(kind), kind()
+    groups = []
+    for one in fields(kind):
+        default = getattr(defaults, one.name)
+        if is_dataclass(default):
+            groups.append((type(default), f"{prefix}{one.name}."))
+        else:
+            value = json.dumps(default)
+            yield f"`{prefix}{one.name}`", f"`{value}`", described.get(one.name, "")
+    for group, name in groups:
+        yield from _setting_rows(group, name)
+
+
+def _field_docstrings(kind: type) -> dict[str, str]:
+    """Return what is written below each field of a dataclass."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    assert isinstance(body, ast.ClassDef)
+    told = {}
+    for one, following in itertools.pairwise(body.body):
+        if isinstance(one, ast.AnnAssign) and isinstance(following, ast.Expr):
+            text = ast.literal_eval(following.value)
+            told[one.target.id] = " ".join(text.split()).replace("``", "`").replace("|", "\\|")
+    return told
+
+
 def generated(file: Path) -> str:
     """Return a page with what lies between its marks made anew."""
     page = file.read_text(encoding="utf-8")
     made = (
         ("models", families_table()),
         ("formats", formats_table()),
+        ("settings", settings_table()),
         ("tree", f"```\n{tree()}\n```"),
     )
     for mark, text in made:
@@ -212,7 +252,7 @@ def files() -> dict[Path, str]:
     return {
         catalog.FILE: catalog.write(SPECS),
         ROOT / "docs" / "models.md": models_page(),
-        **{file: generated(file) for file in (ROOT / "README.md", ROOT / "docs" / "datasets.md")},
+        **{ROOT / name: generated(ROOT / name) for name in PAGES},
     }
 
 

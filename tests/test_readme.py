@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 
 from actionzoo.cli import _parse
+from actionzoo.synthetic import make_dataset
+from actionzoo.training.config import TrainConfig
+from actionzoo.training.run import train
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.M | re.S)
+def blocks(language, page=README):
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, flags=re.M | re.S)
 
 
 def test_what_is_generated_is_up_to_date():
@@ -25,11 +29,29 @@ def test_what_is_generated_is_up_to_date():
     assert not old, "run python docs/generate.py"
 
 
-@pytest.mark.parametrize("code", blocks("python"))
-def test_python_blocks_run(code, monkeypatch, capsys):
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """A folder as the pages suppose it: some clips, and a model that was trained on them."""
+    folder = tmp_path_factory.mktemp("work")
+    make_dataset(folder / "clips", clips_per_class=2)
+    config = TrainConfig(model="figures10", features="cache", epochs=0)
+    train(folder / "clips", config=config, output=folder / "runs" / "1")
+    return folder
+
+
+def test_python_blocks_of_the_readme_run(monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
-    exec(compile(code, "README.md", "exec"), {})
-    assert capsys.readouterr().out
+    for code in blocks("python"):
+        exec(compile(code, "README.md", "exec"), {})
+        assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
+def test_python_blocks_of_the_pages_run(page, work, monkeypatch, capsys):
+    monkeypatch.chdir(work)
+    for code in blocks("python", page.read_text(encoding="utf-8")):
+        exec(compile(code, page.name, "exec"), {})
+        assert capsys.readouterr().out
 
 
 def test_the_first_block_prints_what_follows_it(monkeypatch, capsys):
@@ -46,11 +68,12 @@ def test_the_first_block_prints_what_follows_it(monkeypatch, capsys):
 
 
 def shell_lines():
-    for block in blocks(""):
-        for line in block.splitlines():
-            typed = re.match(r"(\$ )?actionzoo (predict|models|data|train|export) [^P]", line)
-            if typed and "[" not in line:
-                yield line.removeprefix("$ ")
+    for page in PAGES:
+        for block in blocks("", page.read_text(encoding="utf-8")):
+            for line in block.splitlines():
+                typed = re.match(r"(\$ )?actionzoo [a-z]+ [^P]", line)
+                if typed and "[" not in line and not line.endswith("\\"):
+                    yield line.removeprefix("$ ")
 
 
 @pytest.mark.parametrize("line", list(shell_lines()))
