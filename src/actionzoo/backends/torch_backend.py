@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from actionzoo.errors import ConfigError
+from actionzoo.models.blocks import channels_last
 from actionzoo.spec import ModelSpec
 
 UNDER_WAY = 2
@@ -36,7 +37,9 @@ class TorchBackend:
         self._format = (
             torch.channels_last_3d if self.device.type == "cpu" else torch.contiguous_format
         )
-        self._model = _laid_out(model.eval().to(self.device), self._format)
+        self._model = model.eval().to(self.device)
+        if self.device.type == "cpu":
+            channels_last(self._model)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="torch")
         self._places = BoundedSemaphore(UNDER_WAY)
         self._axes = ["BCTHW".index(axis) for axis in spec.input.layout]
@@ -99,11 +102,3 @@ def find_device(name: str) -> torch.device:
             f"there is no device {name!r} for torch here; there is {', '.join(there)}"
         )
     return torch.device(name.lower())
-
-
-def _laid_out(model: nn.Module, memory_format: torch.memory_format) -> nn.Module:
-    """Lay out the kernels that have five axes; ``Module.to`` would refuse those with four."""
-    for parameter in model.parameters():
-        if parameter.ndim == 5:
-            parameter.data = parameter.data.contiguous(memory_format=memory_format)
-    return model

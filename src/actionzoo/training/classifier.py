@@ -22,6 +22,7 @@ from torchmetrics.classification import MulticlassAccuracy, MultilabelAveragePre
 from actionzoo.augment import mix
 from actionzoo.errors import ConfigError
 from actionzoo.loading import Batch, Item, TrainBatches, TrainClips, collate, count_faults
+from actionzoo.models.blocks import channels_last
 from actionzoo.training.config import AverageConfig, LossConfig, TrainConfig
 from actionzoo.training.freezing import keep_frozen_in_eval
 from actionzoo.training.losses import distillation_loss, make_loss
@@ -61,7 +62,7 @@ class Classifier(L.LightningModule):
         teacher: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.model = laid_out(model, config)
+        self.model = channels_last(model) if config.hardware.channels_last else model
         self.config, self.stages, self.facts = config, stages, facts
         self.several_labels, self.num_classes = several_labels, len(counts)
         self.loss = make_loss(config.loss, counts=counts, several_labels=several_labels)
@@ -69,7 +70,7 @@ class Classifier(L.LightningModule):
         self.plain_loss = make_loss(LossConfig(), counts=counts, several_labels=several_labels)
         self.average = _average(self.model, config.average)
         # In a list: it is neither trained nor saved.
-        self._teacher = [] if teacher is None else [laid_out(teacher, config).eval()]
+        self._teacher = [] if teacher is None else [channels_last(teacher).eval()]
         # A batch whose loss is no number makes the mean none; by default it would be left out.
         self.train_loss, self.val_loss = (MeanMetric(nan_strategy=math.nan) for _ in range(2))
         self.train_accuracy = self._measure()
@@ -147,7 +148,7 @@ class Classifier(L.LightningModule):
                 f"from before with learning_rate={(self.config.learning_rate or 0) / 10:g}"
             )
         self.train_loss.update(loss.detach(), len(batch.targets))
-        self.train_accuracy.update(logits.detach(), batch.targets)
+        self.train_accuracy.update(logits.detach(), batch.targets.long())
         self._clips += len(batch.targets)
         # Of the last group, the head; after the step the schedule will have moved on.
         self._rate = float(self.trainer.optimizers[0].param_groups[-1]["lr"])
@@ -272,14 +273,6 @@ class Classifier(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put the facts of the run in."""
         checkpoint[KEY] = self.facts
-
-
-def laid_out(model: nn.Module, config: TrainConfig) -> nn.Module:
-    """Lay a network's parameters out in memory as is fastest."""
-    if not config.hardware.channels_last:
-        return model
-    model.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    return model
 
 
 def _average(model: nn.Module, config: AverageConfig) -> AveragedModel | None:
