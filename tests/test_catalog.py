@@ -29,7 +29,7 @@ def test_labels_of_a_dataset_are_not_repeated() -> None:
 
 def test_a_pattern_a_dataset_and_a_family_narrow_the_list() -> None:
     assert list_models("x3d_*s_*") == ["x3d_xs_kinetics400", "x3d_s_kinetics400"]
-    assert list_models(dataset="weizmann10") == ["figures10"]
+    assert list_models(dataset="weizmann10") == ["figures10", "figures_motion"]
     assert set(list_models(family="x3d")) == set(list_models("x3d*"))
     assert list_models("nothing") == []
 

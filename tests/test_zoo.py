@@ -4,11 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
+from actionzoo.backends.openvino_backend import OpenVINOBackend
+from actionzoo.datasets import open_dataset
 from actionzoo.errors import BadWeights, ConfigError, UnknownModel
+from actionzoo.loading import EvalClips
 from actionzoo.models import x3d
+from actionzoo.pretrained import ASSETS
 from actionzoo.zoo import collect, create_model
 
 
@@ -48,5 +53,19 @@ def test_a_mistyped_name_is_answered_with_the_nearest() -> None:
 def test_weights_that_are_not_published_are_refused() -> None:
     with pytest.raises(BadWeights, match=r"no weights '1234abcd', and there is no file.*'pytorchv"):
         create_model("x3d_xs_kinetics400", pretrained="1234abcd")
-    with pytest.raises(BadWeights, match=r"no weights of 'figures10' are published.*checkpoint"):
-        create_model("figures10", pretrained=True)
+    with pytest.raises(BadWeights, match=r"'figures10' has no weights 'abcd'.*not published"):
+        create_model("figures10", pretrained="abcd")
+
+
+def test_the_parameters_of_the_bundled_model_are_those_of_its_file(shared: Path) -> None:
+    """The same logits on real clips, whether torch or OpenVINO computes them."""
+    model = create_model("figures10", pretrained=True).eval()
+    backend = OpenVINOBackend(ASSETS / "figures10.xml")
+    spec = backend.spec.input
+    dataset = open_dataset(shared / "data" / "weizmann")
+    for place in (0, 20, 40):
+        (clip,) = EvalClips(dataset, spec)[place].views.numpy()[None]
+        with torch.inference_mode():
+            expected = model(torch.from_numpy(clip)).numpy()
+        error = np.linalg.norm(backend(clip) - expected) / np.linalg.norm(expected)
+        assert error < 1e-3

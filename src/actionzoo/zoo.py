@@ -29,8 +29,8 @@ def collect(families: Iterable[Family]) -> dict[str, tuple[Family, ModelSpec]]:
 
 MODELS = collect(FAMILIES)
 
-_ASSETS = Path(__file__).parent / "assets"
-BUNDLED_WEIGHTS = {path.stem: path for path in _ASSETS.glob("*.safetensors")}
+_BUNDLED = Path(__file__).parent / "assets" / "figures10.safetensors"
+BUNDLED_WEIGHTS = {"figures10": _BUNDLED, "figures_motion": _BUNDLED}
 """Parameters that come with the package, by the name of their model."""
 
 

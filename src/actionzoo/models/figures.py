@@ -8,7 +8,9 @@ faster than depthwise 3-D ones of as many multiply-adds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fractions import Fraction
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +32,9 @@ def _conv(
         nn.BatchNorm3d(channels_out),
         nn.ReLU(inplace=True),
     )
+
+
+Change = Literal["from_mean", "from_previous"]
 
 
 class Block(nn.Module):
@@ -63,14 +68,24 @@ class Figures(nn.Module):
 
     Args:
         num_classes: Length of the logits.
+        change: What is appended to the frames: how far each is from their mean, or from the one
+            before it.
         width: Channels after the stem; the later stages have multiples of it.
         dropout: Share of the embedding dropped in training.
     """
 
     stages = ("stem", "early", "late")
 
-    def __init__(self, num_classes: int, *, width: int = 24, dropout: float = 0.2) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        *,
+        change: Change = "from_mean",
+        width: int = 24,
+        dropout: float = 0.2,
+    ) -> None:
         super().__init__()
+        self.with_change = _CHANGES[change]
         # Stride 4 at once: a map of half the frame's size would cost more time than all the rest.
         self.stem = _conv(6, width, (1, 5, 5), (1, 4, 4))
         self.early = Stack(
@@ -94,7 +109,7 @@ class Figures(nn.Module):
 
     def forward_features(self, clip: Tensor) -> Tensor:
         """(B, 3, T, H, W) float32 -> embedding (B, D): mean and maximum over time and space."""
-        x = self.late(_with_position(self.early(self.stem(_with_change(clip)))))
+        x = self.late(_with_position(self.early(self.stem(self.with_change(clip)))))
         return torch.cat([x.mean((2, 3, 4)), x.amax((3, 4)).mean(2)], 1)
 
     def reset_head(self, num_classes: int) -> None:
@@ -104,9 +119,21 @@ class Figures(nn.Module):
         nn.init.zeros_(self.head.bias)
 
 
-def _with_change(clip: Tensor) -> Tensor:
+def _from_mean(clip: Tensor) -> Tensor:
     """Append the distance from the mean frame, where a still background vanishes: (B, 6, ...)."""
     return torch.cat([clip, (clip - clip.mean(2, keepdim=True)).abs()], 1)
+
+
+def _from_previous(clip: Tensor) -> Tensor:
+    """Append the distance from the frame before; the first has the second's: (B, 6, ...)."""
+    change = (clip[:, :, 1:] - clip[:, :, :-1]).abs()
+    return torch.cat([clip, torch.cat([change[:, :, :1], change], 2)], 1)
+
+
+_CHANGES: dict[Change, Callable[[Tensor], Tensor]] = {
+    "from_mean": _from_mean,
+    "from_previous": _from_previous,
+}
 
 
 def _with_position(x: Tensor) -> Tensor:
@@ -121,7 +148,7 @@ def _with_position(x: Tensor) -> Tensor:
 
 def build(spec: ModelSpec) -> Figures:
     """Make the network of a spec of this family, its parameters random."""
-    return Figures(len(spec.labels))
+    return Figures(len(spec.labels), change=_CHANGE_OF[spec.name])
 
 
 _FIGURES10 = ModelSpec(
@@ -164,7 +191,23 @@ _FIGURES10 = ModelSpec(
     ),
 )
 
-SPECS: tuple[ModelSpec, ...] = (_FIGURES10,)
+# The mean frame suits one person before a still background; the frame before shows how fast things
+# move in any scene: frozen, on 202 surveillance clips of fights, 80 % rather than 74 %.
+_MOTION = replace(
+    _FIGURES10,
+    name="figures_motion",
+    summary="The body of the bundled model, shown the change from frame to frame: to be trained on "
+    "clips of one's own (recipes/motion-probe.yaml).",
+    input=replace(
+        _FIGURES10.input,
+        stride=3,
+        resize=Resize(rule="squash", height=96, width=128),
+    ),
+    metrics=(),
+)
+
+SPECS: tuple[ModelSpec, ...] = (_FIGURES10, _MOTION)
+_CHANGE_OF: dict[str, Change] = {"figures10": "from_mean", "figures_motion": "from_previous"}
 
 
 FORMATS: tuple[Format, ...] = ()
