@@ -104,7 +104,7 @@ def test_a_cpu_trains_the_head_of_a_small_model_with_trained_parameters(
 def test_a_model_that_is_named_is_taken() -> None:
     config, (told,) = choose_model(load_config(None, ["model=x3d_s_kinetics400"]), CPU)
     assert (config.model, config.pretrained) == ("x3d_s_kinetics400", False)
-    assert told.startswith("start: random parameters")
+    assert told.startswith("start: random parameters, for")
     config, _ = choose_model(load_config(None, ["model=figures10", "pretrained=false"]), CPU)
     assert config.pretrained is False
 

@@ -320,6 +320,7 @@ def _print(
         f" in {first.seconds:.1f} s",
         highlight=False,
         markup=False,
+        soft_wrap=True,
     )
     if len(evaluations) == 1:
         console.print(_metric_table(first, metrics[0]))
@@ -328,7 +329,8 @@ def _print(
     if gaps:
         console.print("What each does differently from the one before it:")
     for one in gaps:
-        console.print(f"{one.protocol}: {one.explanation}", highlight=False, markup=False)
+        words = f"{one.protocol}: {one.explanation}"
+        console.print(words, highlight=False, markup=False, soft_wrap=True)
 
 
 def _metric_table(evaluation: Evaluation, metrics: Metrics) -> Table:

@@ -146,10 +146,13 @@ def choose_model(config: TrainConfig, machine: Machine) -> tuple[TrainConfig, li
         return replace(config, pretrained=pretrained), [f"start: {why}"]
     name = MEDIUM if machine.gpus and config.hardware.device != "cpu" else LIGHT
     if config.pretrained is None:
-        pretrained, why = _start(name, None)
+        pretrained, _ = _start(name, None)
         if pretrained is False:
-            offline = f"{OFFLINE}, which comes with the package; {name} would be better, but {why}"
-            return replace(config, model=OFFLINE, pretrained=True), [f"model: {offline}"]
+            told = (
+                f"model: {OFFLINE}, which comes with the package; {name} would be better, but its "
+                f"weights cannot be had now (actionzoo models download {name} says why)"
+            )
+            return replace(config, model=OFFLINE, pretrained=True), [told]
         config = replace(config, pretrained=pretrained)
     slow = name == LIGHT and config.features == "none" and config.epochs is None
     return (
@@ -170,8 +173,8 @@ def _start(name: str, wanted: bool | str | None) -> tuple[bool | str, str]:
     try:
         fetch(name, spec.choose_weights())
     except (LookupError, BadWeights, ConfigError) as error:
-        told = error.args[0] if error.args else ""
-        return False, f"random parameters: {told}"
+        told = str(error.args[0]).partition(";")[0] if error.args else ""
+        return False, f"random parameters, for {told}"
     return True, f"its published weights ({spec.choose_weights().source})"
 
 

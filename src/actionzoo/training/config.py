@@ -205,7 +205,7 @@ class LogConfig:
     tensorboard: bool = True
     """Write TensorBoard's events, where it is installed."""
     mlflow: str | None = None
-    """Address of an MLflow server, or a folder for its files."""
+    """Address of an MLflow server, such as ``http://localhost:5000``."""
 
 
 MODERATE = AugmentConfig(
@@ -240,6 +240,8 @@ class TrainConfig:
     """Epochs without a better validation after which it ends early; 0 never does."""
     monitor: Literal["loss", "accuracy"] = "loss"
     """What of the validation tells the best epoch."""
+    keep: Literal["best", "last"] = "best"
+    """Which epoch is kept: where few videos validate, which one is the best is chance."""
     batch_size: int | None = None
     """Clips a step, over all processes."""
     accumulate: int = 1

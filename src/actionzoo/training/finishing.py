@@ -62,8 +62,8 @@ def finish(plan: Plan, *, command: str, interrupted: str | None = None) -> None:
         if name in metrics:
             told = metrics[name]
             logger.info(
-                "best epoch, on the videos kept for validation: %s %.1f %% (95 %% interval %.1f to "
-                "%.1f)",
+                "validation, with the parameters that are kept: %s %.1f %% (95 %% interval %.1f "
+                "to %.1f)",
                 *(TITLES[name], 100 * told.value, 100 * told.low, 100 * told.high),
             )
 

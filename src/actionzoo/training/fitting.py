@@ -219,7 +219,13 @@ def _trainer(
     told: list[Callback] = [
         *callbacks,
         Ledger(plan.run / "metrics.csv", [dict(start)] if start else []),
-        Keeper(plan.run, monitor=monitor, patience=config.patience or 0, best=start.get(monitor)),
+        Keeper(
+            plan.run,
+            monitor=monitor,
+            patience=config.patience or 0,
+            always=config.keep == "last",
+            best=start.get(monitor),
+        ),
     ]
     if progress:
         told.append(RichProgressBar(leave=False))
@@ -249,13 +255,18 @@ def _loggers(run: Path, config: TrainConfig) -> list[Logger]:
     if config.log.tensorboard:
         loggers.append(TensorBoardLogger(run, name="", version="tensorboard"))
     if config.log.mlflow is not None:
-        try:
-            loggers.append(
-                MLFlowLogger(experiment_name="actionzoo", tracking_uri=config.log.mlflow)
-            )
-        except ModuleNotFoundError as error:
-            raise MissingExtra("mlflow", "log.mlflow") from error
+        loggers.append(_mlflow(config.log.mlflow))
     return loggers
+
+
+def _mlflow(address: str) -> Logger:
+    try:
+        return MLFlowLogger(experiment_name="actionzoo", tracking_uri=address)
+    except ModuleNotFoundError as error:
+        raise MissingExtra("mlflow", "log.mlflow") from error
+    except Exception as error:  # of MLflow's own kinds, which are not imported here
+        reason = str(error).partition(". ")[0]
+        raise ConfigError(f"log.mlflow {address!r} cannot be used: {reason}") from error
 
 
 @contextmanager

@@ -139,13 +139,21 @@ class Keeper(Checkpoint):
         run: Folder of the run.
         monitor: Which metric tells the best: less of a loss, more of anything else.
         patience: Epochs without a better one after which the run ends; 0 never.
+        always: Whether each epoch takes the place of the one before, better or not.
         best: What there was before the first epoch.
     """
 
     def __init__(
-        self, run: Path, *, monitor: str, patience: int, best: float | None = None
+        self,
+        run: Path,
+        *,
+        monitor: str,
+        patience: int,
+        always: bool = False,
+        best: float | None = None,
     ) -> None:
         self.run, self.monitor, self.patience, self.best = run, monitor, patience, best
+        self.always = always
         self.best_epoch = 0
         self.since = 0
 
@@ -171,8 +179,12 @@ class Keeper(Checkpoint):
         value = float(trainer.callback_metrics[self.monitor])
         sign = 1 if self.monitor.endswith("loss") else -1
         self.since += 1
-        if math.isfinite(value) and (self.best is None or sign * value < sign * self.best):
-            self.best, self.best_epoch, self.since = value, epoch, 0
+        better = self.best is None or sign * value < sign * self.best
+        if better:
+            self.since = 0
+        if math.isfinite(value) and (better or self.always):
+            self.best = value if better else self.best
+            self.best_epoch = epoch
             if trainer.is_global_zero:
                 save_network(module.judged, self.run / BEST_WEIGHTS, module.facts)
             trainer.save_checkpoint(self.run / BEST)

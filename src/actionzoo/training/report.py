@@ -84,13 +84,20 @@ def write_run_report(
     """
     curves, config = read_curves(run / "metrics.csv"), _read_config(config_lines)
     name = "/".join(run.absolute().parts[-2:])
-    best = best_epoch(curves, str(config.get("monitor", "loss")))
+    keeps_last = config.get("keep") == "last"
+    best = (
+        max(_epochs(curves), default=None)
+        if keeps_last
+        else best_epoch(curves, str(config.get("monitor", "loss")))
+    )
     why = f"Interrupted {interrupted}. " if interrupted else ""
     told, validated = why + _unfinished(curves, best, config), []
     if evaluation is not None:
         metrics = compute_metrics(evaluation)
         told = why + verdict(evaluation, metrics)
-        validated = _validation(evaluation, metrics, best, thumbnails=thumbnails)
+        validated = _validation(
+            evaluation, metrics, best, was_chosen=not keeps_last, thumbnails=thumbnails
+        )
     body = [
         _header(name, curves, best, told=told, is_finished=evaluation is not None and not why),
         card(_facts(facts)),
@@ -306,11 +313,16 @@ def _schedule(config: Mapping[str, Any]) -> object:
 
 
 def _validation(
-    evaluation: Evaluation, metrics: Metrics, best: float | None, *, thumbnails: bool
+    evaluation: Evaluation,
+    metrics: Metrics,
+    best: float | None,
+    *,
+    was_chosen: bool,
+    thumbnails: bool,
 ) -> list[Html]:
     epoch = "" if best is None else f", with the parameters of epoch {best:g}"
     told = f"{count_of(len(evaluation.paths), 'video')} kept for validation{epoch}."
-    if best is not None:
+    if was_chosen and best is not None:
         told += " The epoch was chosen by them, so the numbers are somewhat too good."
     return [
         section("Accuracy", card(metrics_table([evaluation.protocol], [metrics])), meaning=told),
