@@ -20,8 +20,9 @@ from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy, MultilabelAveragePrecision
 
 from actionzoo.augment import mix
+from actionzoo.batches import TrainBatches
 from actionzoo.errors import ConfigError
-from actionzoo.loading import Batch, Item, TrainBatches, TrainClips, collate, count_faults
+from actionzoo.loading import Batch, Item, TrainClips, collate, count_faults
 from actionzoo.models.blocks import channels_last
 from actionzoo.training.config import AverageConfig, LossConfig, TrainConfig
 from actionzoo.training.freezing import keep_frozen_in_eval

@@ -17,8 +17,9 @@ import torch
 from lightning.pytorch.callbacks import Callback, RichProgressBar
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger
 
+from actionzoo.batches import TrainBatches, short_cycle
 from actionzoo.errors import ConfigError, MissingExtra
-from actionzoo.loading import EvalClips, TrainBatches, TrainClips, make_loader, short_cycle
+from actionzoo.loading import EvalClips, TrainClips, make_loader
 from actionzoo.training.classifier import Classifier
 from actionzoo.training.config import Precision, TrainConfig
 from actionzoo.training.keeping import LAST, Keeper, Ledger, WholeFiles

@@ -16,6 +16,7 @@ from torch import nn
 
 from actionzoo import __version__
 from actionzoo.catalog import get_spec
+from actionzoo.datasets import VideoDataset
 from actionzoo.errors import ConfigError
 from actionzoo.loading import Part
 from actionzoo.models.blocks import recompute
@@ -92,34 +93,13 @@ def make_plan(
         ActionZooError: Data, a setting or weights cannot be used.
     """
     torch.manual_seed(config.seed)
-    machine = this_machine()
-    hardware, reasons = choose_hardware(config, machine)
-    config = replace(config, hardware=hardware)
     dataset = open_for_training(data, config)
-    config, said = choose_model(config, machine)
-    reasons += said
-    assert config.model is not None
-    spec = get_spec(config.model)
-    footage = look_at(dataset, spec.input)
-    fed, said = choose_input(config, spec, footage)
-    reasons += said
-    config, said = choose_course(config, spec, footage, machine)
-    reasons += said
+    config, spec, fed, reasons = _choose(dataset, config)
     if not resumed:
         for one in reasons:
             logger.info(one)
-    list_hash = dataset.list_hash()
-    if like is not None and _reads_alike(like, list_hash, fed, config):
-        kept, parts = like.kept, divide(like.data.dataset, config, like.data.left_out)
-    else:
-        readable, frames, left_out = read_once(dataset, fed, keep=bool(config.cache))
-        kept, parts = frames if config.cache else None, divide(readable, config, left_out)
-    logger.info(
-        "%d videos to train, %d to validate; %d classes",
-        *(len(parts.training), len(parts.validation), len(parts.labels)),
-    )
+    parts, kept = _read(dataset, fed, config, like)
     trained = _trained_spec(spec, fed, parts, name="/".join(run.resolve().parts[-2:]))
-    config = replace(config, input=replace(config.input, frames=fed.frames, stride=fed.stride))
     model = make_model(config, trained, resumed=resumed)
     _prepare(model, config, parts)
     return Plan(
@@ -134,7 +114,7 @@ def make_plan(
         facts={
             "version": __version__,
             "data": os.fspath(data),
-            "list_hash": list_hash,
+            "list_hash": dataset.list_hash(),
             "reasons": reasons,
             "notes": list(parts.notes),
             "given": config_values(given),
@@ -142,6 +122,42 @@ def make_plan(
             "spec": json.loads(trained.to_json()),
         },
     )
+
+
+def _choose(
+    dataset: VideoDataset, config: TrainConfig
+) -> tuple[TrainConfig, ModelSpec, InputSpec, list[str]]:
+    """Choose what a config leaves open.
+
+    Returns:
+        The config with nothing left open, the spec of its model, what that is fed, and the reasons.
+    """
+    machine = this_machine()
+    hardware, reasons = choose_hardware(config, machine)
+    config, why_model = choose_model(replace(config, hardware=hardware), machine)
+    assert config.model is not None
+    spec = get_spec(config.model)
+    footage = look_at(dataset, spec.input)
+    fed, why_input = choose_input(config, spec, footage)
+    config, why_course = choose_course(config, spec, footage, machine)
+    config = replace(config, input=replace(config.input, frames=fed.frames, stride=fed.stride))
+    return config, spec, fed, [*reasons, *why_model, *why_input, *why_course]
+
+
+def _read(
+    dataset: VideoDataset, fed: InputSpec, config: TrainConfig, like: Plan | None
+) -> tuple[TrainingData, Mapping[Part, np.ndarray] | None]:
+    """Look at the videos once, and divide those that can be read; return kept frames too."""
+    if like is not None and _reads_alike(like, dataset.list_hash(), fed, config):
+        kept, parts = like.kept, divide(like.data.dataset, config, like.data.left_out)
+    else:
+        readable, frames, left_out = read_once(dataset, fed, keep=bool(config.cache))
+        kept, parts = frames if config.cache else None, divide(readable, config, left_out)
+    logger.info(
+        "%d videos to train, %d to validate; %d classes",
+        *(len(parts.training), len(parts.validation), len(parts.labels)),
+    )
+    return parts, kept
 
 
 def _reads_alike(like: Plan, list_hash: str, fed: InputSpec, config: TrainConfig) -> bool:
