@@ -27,6 +27,12 @@ def test_settings_come_from_a_recipe_and_then_from_the_command_line(tmp_path: Pa
     assert config.batch_size == TrainConfig().batch_size
 
 
+def test_a_recipe_of_the_package_is_found_by_its_name() -> None:
+    assert load_config(Path("otx-x3d")).batch_size == 8
+    with pytest.raises(ConfigError, match="there is no recipe 'finetun'; did you mean 'finetune'"):
+        load_config(Path("finetun"))
+
+
 def test_without_a_recipe_there_are_defaults() -> None:
     assert load_config(None) == TrainConfig()
 

@@ -9,9 +9,13 @@ import os
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from actionzoo.cli.common import DONE, needs, show_reports
 from actionzoo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from actionzoo.training.config import TrainConfig
 
 EPILOG = """\
 What is not said is chosen from the data and the machine, and told with its reason. Every setting of
@@ -20,7 +24,7 @@ a recipe can be given as key=value: epochs=20 learning_rate=1e-3 augment.flip=fa
 examples:
   actionzoo train clips/                                  a good model of a folder of clips
   actionzoo train clips/ --features cache                 the same in minutes, the backbone frozen
-  actionzoo train clips/ --config recipes/finetune.yaml model=slowfast_4x16_resnet50_kinetics400
+  actionzoo train clips/ --config finetune model=slowfast_4x16_resnet50_kinetics400
   actionzoo train --resume --output runs/1                go on where a run was interrupted
   actionzoo predict new.mp4 --model runs/1                use what came out
 """
@@ -42,7 +46,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add = parser.add_argument
     add("data", type=Path, metavar="DATA", nargs="?", help="folder or annotation file")
     add("--model", metavar="NAME", help="a name that actionzoo models lists")
-    add("--config", type=Path, metavar="RECIPE.yaml")
+    add("--config", type=Path, metavar="RECIPE")
     add("--output", type=Path, metavar="RUN", help="default: the first free of runs/1, runs/2 ...")
     add("--freeze", metavar="none|backbone|stages=N|bn", help="what is not trained")
     add("--features", choices=("none", "cache"), help="cache: the backbone looks at videos once")
@@ -89,7 +93,7 @@ def _settings(arguments: argparse.Namespace) -> list[str]:
     return settings
 
 
-def _config(arguments: argparse.Namespace, settings: list[str]):  # type: ignore[no-untyped-def]
+def _config(arguments: argparse.Namespace, settings: list[str]) -> TrainConfig | None:
     """Return what is said of the run; None where a run goes on as before."""
     from actionzoo.training.config import load_config
 

@@ -48,7 +48,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add = parser.add_argument
     add("data", type=Path, metavar="DATA", nargs="?", help="folder or annotation file")
     add("--model", metavar="NAME", help="a name that actionzoo models lists")
-    add("--config", type=Path, metavar="RECIPE.yaml")
+    add("--config", type=Path, metavar="RECIPE")
     add("--output", type=Path, metavar="STUDY", help="default: studies/1, or the next free one")
     add("--trials", type=at_least_1, default=20, metavar="N", help="in all; 20 unless given")
     add("--minutes", type=_minutes, metavar="M", help="after which no trial is begun")

@@ -316,19 +316,42 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> TrainConfig
     """Read a recipe, and change some of its values.
 
     Args:
-        path: A YAML file of ``TrainConfig``'s fields; None takes the defaults.
+        path: A YAML file of ``TrainConfig``'s fields, or the name of a recipe that comes with the
+            package, such as ``finetune``; None takes the defaults.
         overrides: Each ``key=value``, such as ``epochs=3`` or ``augment.flip=false``.
 
     Raises:
         ConfigError: A key is unknown, or a value is not of its kind.
     """
-    values = _read_yaml(path) if path is not None else {}
+    values = _read_yaml(find_recipe(path)) if path is not None else {}
     own = AugmentConfig() if "augment" in values else MODERATE
     for override in overrides:
         _override(values, override)
     if isinstance(values.get("augment"), dict):
         values["augment"] = _plain(asdict(own)) | values["augment"]
     return parse_config(values, where=f" in {os.fspath(path)!r}" if path is not None else "")
+
+
+def recipes() -> dict[str, Path]:
+    """Return the recipes that come with the package, by name."""
+    here = Path(__file__).parents
+    # In a wheel they lie in the package, in a checkout beside its source.
+    folder = next((one for one in (here[1] / "recipes", here[3] / "recipes") if one.is_dir()), None)
+    return {} if folder is None else {one.stem: one for one in sorted(folder.glob("*.yaml"))}
+
+
+def find_recipe(path: Path) -> Path:
+    """Return a recipe's file: the one that is given, or one that comes with the package.
+
+    Raises:
+        ConfigError: There is neither.
+    """
+    if path.exists() or path.parent != Path() or path.suffix:
+        return path
+    known = recipes()
+    if path.name not in known:
+        raise ConfigError(f"there is no recipe {path.name!r}; {nearest_names(path.name, known)}")
+    return known[path.name]
 
 
 def parse_config(values: dict[str, Any], *, where: str = "") -> TrainConfig:
