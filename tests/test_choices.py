@@ -64,6 +64,12 @@ def test_more_gpus_than_there_are_are_refused() -> None:
         choose_hardware(load_config(None, ["hardware.devices=3"]), GPU)
 
 
+def test_features_are_kept_by_one_process() -> None:
+    assert choose_hardware(load_config(None, ["features=cache"]), GPU)[0].devices == 1
+    with pytest.raises(ConfigError, match="which one process does, but there are 2"):
+        choose_hardware(load_config(None, ["features=cache", "hardware.devices=2"]), GPU)
+
+
 def test_processes_that_torchrun_has_started_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "TORCHELASTIC_RUN_ID": "none",

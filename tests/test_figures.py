@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from actionzoo.models.figures import SPECS, Figures, build
+from actionzoo.spec import ModelSpec
 
-(SPEC,) = SPECS
+SPEC, MOTION = SPECS
 
 
-def network() -> Figures:
+def network(spec: ModelSpec = SPEC) -> Figures:
     torch.manual_seed(0)
-    return build(SPEC).eval()
+    return build(spec).eval()
 
 
 def clips(batch: int = 2) -> torch.Tensor:
@@ -25,15 +27,29 @@ def test_it_is_small() -> None:
     assert SPEC.macs < 1e9
 
 
-def test_a_still_background_vanishes_from_the_change() -> None:
+def changes(model: Figures, clip: torch.Tensor) -> torch.Tensor:
+    """Return what is appended to the frames: (B, 3, T, H, W)."""
     seen: list[torch.Tensor] = []
-    model = network()
     model.stem.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    still = clips(1)[:, :, :1].expand(-1, -1, 16, -1, -1)
     with torch.no_grad():
-        model(still)
+        model(clip)
     assert seen[0].shape[1] == 6
-    torch.testing.assert_close(seen[0][:, 3:], torch.zeros_like(still), rtol=0, atol=1e-6)
+    return seen[0][:, 3:]
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_a_still_background_vanishes_from_the_change(spec: ModelSpec) -> None:
+    still = clips(1)[:, :, :1].expand(-1, -1, 16, -1, -1)
+    change = changes(network(spec), still)
+    torch.testing.assert_close(change, torch.zeros_like(still), rtol=0, atol=1e-6)
+
+
+def test_motion_is_the_distance_from_the_frame_before() -> None:
+    clip = torch.zeros(1, *MOTION.input.shape)
+    clip[:, :, 5:] = 0.5
+    change = changes(network(MOTION), clip).amax((0, 1, 3, 4))
+    assert change.nonzero().flatten().tolist() == [5]
+    assert change[5] == 0.5
 
 
 def test_it_sees_where_a_figure_is_and_which_way_time_runs() -> None:

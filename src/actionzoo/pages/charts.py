@@ -189,7 +189,8 @@ def linear_axis(
         unit: Behind the numbers.
         whole: Whether values are whole; the axis then begins and ends at the values themselves.
     """
-    if high <= low:
+    # What lies closer together than rounding is one value.
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
         pad = 0.5 if whole else abs(low) / 10 or 0.5
         low, high = low - pad, high + pad
     step = _step((high - low) / (most - 1), least=1.0 if whole else 0.0)

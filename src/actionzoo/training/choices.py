@@ -121,6 +121,14 @@ def choose_hardware(config: TrainConfig, machine: Machine) -> tuple[HardwareConf
     if precision == "fp16" and not on_gpu:
         raise ConfigError("hardware.precision is fp16, which is for GPUs; a CPU has fp32 and bf16")
     nodes = machine.launched_nodes or wanted.nodes
+    if config.features == "cache":
+        if wanted.devices is None and not machine.launched:
+            devices = 1
+        if devices * nodes > 1:
+            raise ConfigError(
+                f"features is cache, which one process does, but there are {devices * nodes}; "
+                "give hardware.devices=1, or train without it"
+            )
     chosen = replace(
         wanted,
         device="gpu" if on_gpu else "cpu",
@@ -166,7 +174,8 @@ def choose_model(config: TrainConfig, machine: Machine) -> tuple[TrainConfig, li
 def _start(name: str, wanted: bool | str | None) -> tuple[bool | str, str]:
     """Choose the parameters to start from; what was asked for is not looked at here."""
     if wanted is not None:
-        return wanted, "random parameters" if wanted is False else f"weights {wanted}"
+        words = {False: "random parameters", True: "its default parameters"}
+        return wanted, words[wanted] if isinstance(wanted, bool) else f"the parameters {wanted}"
     if name in BUNDLED_WEIGHTS:
         return True, "the parameters that come with the package"
     spec = get_spec(name)
@@ -267,16 +276,17 @@ def choose_course(
     workers = 0 if cache else config.workers
     if workers is None:
         workers = choose_workers_for(training, training // batch)
-    if config.batch_size is None:
+    learns = epochs > 0
+    if learns and config.batch_size is None:
         reasons.append(f"batch: {batch} clips; of {training} videos to train with, and in memory")
-    if config.learning_rate is None:
+    if learns and config.learning_rate is None:
         start = "random parameters" if scratch else "trained parameters"
         reasons.append(f"learning rate: {rate:.2g}, for {start} and this batch")
     if config.epochs is None:
         reasons.append(
             f"epochs: {epochs}, ended early after {patience} without a better validation"
         )
-    if config.augment == MODERATE:
+    if learns and config.augment == MODERATE:
         reasons.append("changes: speed, zoom, place, mirror, light; all moderate")
     if config.cache is None:
         size = f"{footage.kept_bytes / 1e9:.1f} GB"

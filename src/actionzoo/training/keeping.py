@@ -161,7 +161,8 @@ class Keeper(Checkpoint):
         """Save the beginning, so that there is always something to go on from."""
         if self._is_enough():
             trainer.should_stop = True
-        elif not (self.run / LAST).exists():
+        elif trainer.global_step == 0:
+            # Not by whether a file is there: all processes have to do the same.
             trainer.save_checkpoint(self.run / LAST)
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:

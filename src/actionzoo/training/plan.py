@@ -34,7 +34,6 @@ from actionzoo.training.config import (
     TrainConfig,
     changed_settings,
     config_values,
-    load_config,
     parse_config,
 )
 from actionzoo.training.data import TrainingData, divide, open_for_training, read_once
@@ -258,7 +257,7 @@ def resume_config(
         ConfigError: There is no such run, or other settings are given and not forced.
     """
     facts = read_facts(run)
-    old, given = load_config(run / CONFIG), parse_config(facts["given"])
+    old, given = parse_config(facts["config"]), parse_config(facts["given"])
     if config is None or config in (old, given):
         return old, given
     changes = min((changed_settings(one, config) for one in (old, given)), key=len)

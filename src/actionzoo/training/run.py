@@ -81,9 +81,11 @@ def begin(plan: Plan) -> dict[str, float]:
     Returns:
         A row of metrics of the network before the first epoch, where there is one.
     """
-    plan.run.mkdir(parents=True, exist_ok=True)
-    write_config(plan.config, plan.run / CONFIG)
-    write_whole(plan.run / FACTS, json.dumps(plan.facts, indent=1, ensure_ascii=False))
+    if is_first_process():
+        plan.run.mkdir(parents=True, exist_ok=True)
+        # The facts first: they alone are enough to go on with.
+        write_whole(plan.run / FACTS, json.dumps(plan.facts, indent=1, ensure_ascii=False))
+        write_config(plan.config, plan.run / CONFIG)
     return train_head(plan) if plan.config.features == "cache" else {}
 
 
