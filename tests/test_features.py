@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ def drawn(count: int, *, seed: int, spread: float) -> Features:
     return Features(
         values=torch.tensor(values, dtype=torch.float32),
         targets=torch.eye(3)[torch.tensor(targets)],
+        units=torch.arange(count),
     )
 
 
@@ -52,15 +54,31 @@ def test_features_that_tell_nothing_give_no_confident_head() -> None:
     noise = torch.Generator().manual_seed(0)
     values = torch.randn(120, 200, generator=noise)
     targets = torch.eye(2)[torch.randint(2, (120,), generator=noise)]
-    training = Features(values=values[:60], targets=targets[:60])
-    validation = Features(values=values[60:], targets=targets[60:])
+    drawn = Features(values=values, targets=targets, units=torch.arange(120))
+    training, validation = drawn.select(drawn.units < 60), drawn.select(drawn.units >= 60)
     _, _, row = solve(training, validation, loss=LossConfig(), several_labels=False)
     assert row["val_loss"] < 0.8
 
 
+def test_copies_of_one_video_do_not_choose_how_far_to_trust_it() -> None:
+    """Many clips of few videos: as single ones they would all be known already."""
+    noise = torch.Generator().manual_seed(1)
+    values = torch.randn(12, 100, generator=noise).repeat_interleave(10, 0)
+    targets = torch.eye(2)[torch.randint(2, (12,), generator=noise)].repeat_interleave(10, 0)
+    together = Features(
+        values=values, targets=targets, units=torch.arange(12).repeat_interleave(10)
+    )
+    apart = replace(together, units=torch.arange(120))
+    spread = []
+    for one in (together, apart):
+        weight, _, _ = solve(one, one, loss=LossConfig(), several_labels=False)
+        spread.append(float(weight.norm()))
+    assert spread[0] < 0.5 * spread[1]
+
+
 def test_several_labels_are_judged_one_by_one() -> None:
     training = drawn(300, seed=0, spread=0.3)
-    both = Features(values=training.values, targets=training.targets + training.targets.roll(1, 1))
+    both = replace(training, targets=training.targets + training.targets.roll(1, 1))
     _, _, row = solve(both, both, loss=LossConfig(), several_labels=True)
     assert row["val_map"] > 0.95
 

@@ -2,15 +2,16 @@
 
 The features of a frozen backbone never change, so they are computed once and kept; on them the
 head is a logistic regression, which is solved to its end in seconds. How strongly its weights are
-held small is chosen by the validation.
+held small is chosen by cross-validation among the videos to train with, groups whole: those kept
+for validation are few, and measure what comes out.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -20,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multilabel_average_precision
 
+from actionzoo.datasets import VideoDataset
 from actionzoo.errors import ConfigError
 from actionzoo.export import compiled
 from actionzoo.labels import mirrored_classes
@@ -35,9 +37,12 @@ from actionzoo.whole import whole
 
 logger = logging.getLogger(__name__)
 
-_DECAYS = (10.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4)
+_DECAYS = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 1e-2, 1e-3, 1e-4)
 """On the squares of the weights, of standardised features; strong ones first."""
 _STEPS = 100
+_FOLDS = 5
+_MOST_WORK = 10**8
+"""Numbers times classes, beyond which one fold has to do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -48,6 +53,14 @@ class Features:
     """Shape (N, D) float32."""
     targets: Tensor
     """Shape (N, K) float32, 0 and 1."""
+    units: Tensor
+    """What must not be divided: the number of the clip's group, or of its video; (N,) int64."""
+
+    def select(self, chosen: Tensor) -> Features:
+        """Return those of some clips."""
+        return Features(
+            values=self.values[chosen], targets=self.targets[chosen], units=self.units[chosen]
+        )
 
 
 def train_head(plan: Plan) -> dict[str, float]:
@@ -102,10 +115,11 @@ def _features(plan: Plan) -> tuple[Features, Features]:
     file = plan.run / "features.safetensors"
     if file.is_file():
         kept = safetensors.torch.load_file(file)
-        return (
-            Features(values=kept["training"], targets=kept["training_targets"]),
-            Features(values=kept["validation"], targets=kept["validation_targets"]),
+        training, validation = (
+            Features(**{name: kept[f"{part}.{name}"] for name in _PARTS})
+            for part in ("training", "validation")
         )
+        return training, validation
     logger.info("features: the backbone looks at every video once")
     backbone = _backbone(plan)
     training = _computed(plan, backbone, training=True)
@@ -115,12 +129,13 @@ def _features(plan: Plan) -> tuple[Features, Features]:
     return training, validation
 
 
+_PARTS = ("values", "targets", "units")
+
+
 def _keep(file: Path, training: Features, validation: Features) -> None:
+    told = {"training": training, "validation": validation}
     tensors = {
-        "training": training.values,
-        "training_targets": training.targets,
-        "validation": validation.values,
-        "validation_targets": validation.targets,
+        f"{part}.{name}": getattr(one, name) for part, one in told.items() for name in _PARTS
     }
     with whole(file) as part:
         safetensors.torch.save_file(tensors, part)
@@ -139,11 +154,23 @@ def _computed(plan: Plan, backbone: Callable[[Tensor], Tensor], *, training: boo
         kept=plan.kept,
     )
     mirror = training and plan.config.augment.flip
-    values: list[Tensor] = []
-    targets: list[Tensor] = []
-    for batch in make_loader(clips, batch_size=4, workers=plan.config.workers):
-        _look(batch, backbone, plan, mirror=mirror, values=values, targets=targets)
-    return Features(values=torch.cat(values), targets=torch.cat(targets))
+    units = _units(dataset)
+    batches = make_loader(clips, batch_size=4, workers=plan.config.workers)
+    seen = [
+        one
+        for batch in batches
+        if len(batch.targets)
+        for one in _look(batch, backbone, plan, mirror=mirror, units=units)
+    ]
+    values, targets, numbers = (torch.cat([getattr(one, name) for one in seen]) for name in _PARTS)
+    return Features(values=values, targets=targets, units=numbers)
+
+
+def _units(dataset: VideoDataset) -> Tensor:
+    """Number the groups of a dataset, or the videos that are in none."""
+    names = [group or f"/{place}" for place, group in enumerate(dataset.groups())]
+    number = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    return torch.tensor([number[name] for name in names])
 
 
 def _look(
@@ -152,28 +179,26 @@ def _look(
     plan: Plan,
     *,
     mirror: bool,
-    values: list[Tensor],
-    targets: list[Tensor],
-) -> None:
-    """Append the features and the targets of a batch, and of its mirror images."""
-    if not len(batch.targets):
-        return
+    units: Tensor,
+) -> Iterator[Features]:
+    """Yield the features of a batch, and of its mirror images."""
     count, views = len(plan.spec.labels), len(batch.clips) // len(batch.targets)
     wanted = batch.targets.float()
     if not plan.data.several_labels:
         wanted = F.one_hot(batch.targets, count).float()
     wanted = wanted.repeat_interleave(views, 0)
-    values.append(backbone(batch.clips))
-    targets.append(wanted)
-    if not mirror:
-        return
+    numbers = units[batch.indices].repeat_interleave(views)
+    yield Features(values=backbone(batch.clips), targets=wanted, units=numbers)
     swapped = mirrored_classes(plan.spec.labels)
     lone = [place for place, other in enumerate(swapped) if other is None]
     shown = wanted[:, lone].sum(1) == 0
     order = [place if other is None else other for place, other in enumerate(swapped)]
-    if bool(shown.any()):
-        values.append(backbone(batch.clips[shown].flip(-1)))
-        targets.append(wanted[shown][:, order])
+    if mirror and bool(shown.any()):
+        yield Features(
+            values=backbone(batch.clips[shown].flip(-1)),
+            targets=wanted[shown][:, order],
+            units=numbers[shown],
+        )
 
 
 class _Features(nn.Module):
@@ -206,35 +231,51 @@ def _backbone(plan: Plan) -> Callable[[Tensor], Tensor]:
 def solve(
     training: Features, validation: Features, *, loss: LossConfig, several_labels: bool
 ) -> tuple[Tensor, Tensor, dict[str, float]]:
-    """Fit a linear layer to features, with the weight decay that validates best.
+    """Fit a linear layer to features, with the weight decay that cross-validates best.
 
     Returns:
         Weight (K, D), bias (K,), and the metrics of both parts.
     """
     mean, std = training.values.mean(0), training.values.std(0).clamp_min(1e-6)
     learnt, asked = (
-        Features(values=(one.values - mean) / std, targets=one.targets)
-        for one in (training, validation)
+        replace(one, values=(one.values - mean) / std) for one in (training, validation)
     )
-    count = training.targets.shape[1]
     counts = training.targets.sum(0).int().tolist()
     criterion = make_loss(loss, counts=counts, several_labels=several_labels)
     plain = make_loss(LossConfig(), counts=counts, several_labels=several_labels)
-    layer = nn.Linear(len(mean), count)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    best: tuple[float, dict[str, Tensor]] | None = None
-    for decay in _DECAYS:
-        _descend(layer, learnt, criterion, decay)
-        with torch.no_grad():
-            value = float(plain(layer(asked.values), asked.targets))
-        if best is None or value < best[0]:
-            best = value, {name: one.clone() for name, one in layer.state_dict().items()}
-    assert best is not None
-    layer.load_state_dict(best[1])
+    decay = _choose_decay(learnt, criterion, plain)
+    layer = _layer(learnt)
+    _descend(layer, learnt, criterion, decay)
     row = _measured(layer, learnt, asked, plain, several_labels=several_labels)
     weight = layer.weight.detach() / std
     return weight, layer.bias.detach() - weight @ mean, row
+
+
+def _layer(features: Features) -> nn.Linear:
+    layer = nn.Linear(features.values.shape[1], features.targets.shape[1])
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _choose_decay(features: Features, criterion: nn.Module, plain: nn.Module) -> float:
+    """Return the weight decay of least loss on units that were left out, fold by fold."""
+    order = torch.randperm(
+        int(features.units.max()) + 1, generator=torch.Generator().manual_seed(0)
+    )
+    folds = order[features.units] % _FOLDS
+    used = 1 if features.values.numel() * features.targets.shape[1] > _MOST_WORK else _FOLDS
+    losses = {decay: 0.0 for decay in _DECAYS}
+    for fold in range(used):
+        left = folds == fold
+        if bool(left.any()) and not bool(left.all()):
+            learnt, asked = features.select(~left), features.select(left)
+            layer = _layer(features)
+            for decay in _DECAYS:
+                _descend(layer, learnt, criterion, decay)
+                with torch.no_grad():
+                    losses[decay] += float(plain(layer(asked.values), asked.targets))
+    return min(losses, key=lambda decay: losses[decay])
 
 
 def _descend(layer: nn.Linear, features: Features, criterion: nn.Module, decay: float) -> None:
