@@ -30,10 +30,10 @@ import torch
 
 from actionzoo.backends import Backend
 from actionzoo.catalog import get_spec
+from actionzoo.conversion import export_openvino
 from actionzoo.datasets import VideoDataset, open_dataset
 from actionzoo.evaluation.evaluate import evaluate
 from actionzoo.evaluation.networks import Network, load_network
-from actionzoo.export import export_openvino
 from actionzoo.placements import place_clips
 from actionzoo.protocols import Protocol, get_protocol, viewed
 from actionzoo.reader import video_ticks

@@ -24,7 +24,8 @@ from torch import nn
 
 from actionzoo.backends.openvino_backend import import_openvino
 from actionzoo.catalog import get_spec, list_models
-from actionzoo.export import convert
+from actionzoo.conversion.openvino import to_openvino
+from actionzoo.conversion.pieces import whole_model
 from actionzoo.spec import ModelSpec
 from actionzoo.zoo import create_model
 
@@ -95,7 +96,7 @@ def channels_last(model: nn.Module) -> nn.Module:
 
 def compile_openvino(model: nn.Module, spec: ModelSpec) -> Callable[[np.ndarray], object]:
     settings = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1"}
-    network = convert(model, spec)
+    network = to_openvino(whole_model(model, spec))
     request = import_openvino().Core().compile_model(network, "CPU", settings)
     request = request.create_infer_request()
     return lambda clip: request.infer([clip], share_inputs=True)

@@ -31,7 +31,7 @@ import torch
 
 from actionzoo.backends.openvino_backend import OpenVINOBackend
 from actionzoo.catalog import get_spec
-from actionzoo.export import export_openvino
+from actionzoo.conversion import export_openvino
 from actionzoo.prediction import Prediction
 from actionzoo.predictor import Predictor
 from actionzoo.reader import video_ticks

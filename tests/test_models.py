@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from actionzoo.backends.openvino_backend import OpenVINOBackend
 from actionzoo.catalog import get_spec, list_models
-from actionzoo.export import export_openvino
+from actionzoo.conversion import export_openvino
 from actionzoo.models import FAMILIES
 from actionzoo.spec import ModelSpec
 from actionzoo.zoo import create_model

@@ -12,8 +12,8 @@ from onnx import TensorProto, helper
 
 from actionzoo.backends import onnx_backend
 from actionzoo.backends.onnx_backend import SPEC_KEY, OnnxBackend
+from actionzoo.conversion import export_onnx
 from actionzoo.errors import BadWeights, ConfigError, MissingExtra
-from actionzoo.export import export_onnx
 from colour_model import SPEC
 
 

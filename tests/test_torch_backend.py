@@ -11,8 +11,8 @@ import torch
 from actionzoo.backends.onnx_backend import OnnxBackend
 from actionzoo.backends.openvino_backend import OpenVINOBackend
 from actionzoo.backends.torch_backend import TorchBackend, best_device, find_device
+from actionzoo.conversion import export_onnx, export_openvino
 from actionzoo.errors import ConfigError
-from actionzoo.export import export_onnx, export_openvino
 from actionzoo.reader import read_clips, video_ticks
 from actionzoo.sampling import choose_ticks
 from actionzoo.spec import InputSpec, ModelSpec, Resize

@@ -92,7 +92,7 @@ def _convert(spec: ModelSpec, weights: Weights, path: Path, progress: Progress |
         omz.assemble(_fetched(spec, weights, progress), spec, path)
         return
     try:
-        from actionzoo.export import export_openvino
+        from actionzoo.conversion import export_openvino
         from actionzoo.zoo import create_model
     except ModuleNotFoundError as error:
         purpose = f"converting {spec.name!r}, once, before its first use"

@@ -100,7 +100,11 @@ class InputSpec:
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
     """Divides each channel, in the order of ``color``."""
     layout: str = "BCTHW"
-    """Axes of the network's input tensor, a permutation of BCTHW."""
+    """Axes of the network's input tensor, a permutation of BCTHW; an ``S`` among them is an axis of
+    one, for the views that OTX's and mmaction2's files count there."""
+    whole_frames: bool = False
+    """Whether the network takes frames of any size, 8 bits a channel in the order of ``color``, and
+    does itself what ``resize``, crop, ``value_range``, ``mean`` and ``std`` say."""
     input_name: str = "clip"
     output_name: str = "logits"
     output: Output = "logits"
@@ -121,8 +125,10 @@ class InputSpec:
         )
         if self.fps is not None and self.fps <= 0:
             raise ValueError(f"fps is {self.fps}; it is positive, or None")
-        if sorted(self.layout) != sorted("BCTHW"):
-            raise ValueError(f"layout is {self.layout!r}; it is a permutation of BCTHW")
+        if sorted(self.layout) not in (sorted("BCTHW"), sorted("BCTHWS")):
+            raise ValueError(
+                f"layout is {self.layout!r}; it is a permutation of BCTHW, or of BCTHW and S"
+            )
         if not len(self.mean) == len(self.std) == self.channels:
             raise ValueError(
                 f"mean has {len(self.mean)} and std {len(self.std)} numbers for "

@@ -10,11 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from actionzoo.backends.axes import arranged, input_shape
 from actionzoo.errors import BadWeights, MissingExtra
 from actionzoo.spec import ModelSpec
 
 SPEC_KEY = "actionzoo/spec"
 """Where the metadata of an ONNX file holds the spec, as JSON."""
+
+PART_KEY = "actionzoo/part"
+"""Where it holds what of a model the file is, if it is not all of it."""
 
 UNDER_WAY = 2
 """Clips at a time: one on all cores, and the next waiting."""
@@ -52,7 +56,6 @@ class OnnxBackend:
         self._session = _open(path, threads or os.cpu_count() or 1)
         self.spec = spec or _read_spec(self._session, path)
         _check_fit(self._session, self.spec, path)
-        self._axes = ["BCTHW".index(axis) for axis in self.spec.input.layout]
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="onnx")
         self._places = BoundedSemaphore(UNDER_WAY)
 
@@ -72,7 +75,7 @@ class OnnxBackend:
         spec = self.spec.input
         rows = []
         for clip in clips:
-            data = np.ascontiguousarray(clip[None].transpose(self._axes), np.float32)
+            data = arranged(clip[None].astype(np.float32, copy=False), spec.layout)
             (row,) = self._session.run([spec.output_name], {spec.input_name: data})
             rows.append(np.asarray(row, np.float32).reshape(1, -1))
         return np.concatenate(rows)
@@ -122,13 +125,12 @@ def _check_fit(session: Any, spec: ModelSpec, path: Path) -> None:
             raise BadWeights(
                 f"{name} has no tensor {wanted!r}, as its spec says; there is {', '.join(there)}"
             )
-    sizes = dict(zip("BCTHW", (None, *spec.input.shape), strict=True))
-    expected = [sizes[axis] for axis in spec.input.layout]
+    expected = input_shape(spec.input)
     shape = inputs[spec.input.input_name]
     # What may be of any size has a name instead of a number.
-    fits = len(shape) == 5 and all(
-        axis == "B" or not isinstance(one, int) or one == size
-        for axis, one, size in zip(spec.input.layout, shape, expected, strict=True)
+    fits = len(shape) == len(expected) and all(
+        size == -1 or not isinstance(one, int) or one == size
+        for one, size in zip(shape, expected, strict=True)
     )
     if not fits:
         raise BadWeights(f"{name} takes {shape} where its spec says {expected}; give its own spec")

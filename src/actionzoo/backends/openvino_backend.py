@@ -16,11 +16,15 @@ from typing import Any
 
 import numpy as np
 
+from actionzoo.backends.axes import arranged, input_shape
 from actionzoo.errors import BadWeights, ConfigError
 from actionzoo.spec import InputSpec, ModelSpec
 
 SPEC_PATH = ["actionzoo", "spec"]
 """Where an IR's runtime info holds the spec, as JSON."""
+
+PART_PATH = ["actionzoo", "part"]
+"""Where it holds what of a model the file is, if it is not all of it."""
 
 CORES_PER_STREAM = 4
 """Cores that share one clip. On two cores, one clip on both is as fast as two side by side, answers
@@ -125,7 +129,6 @@ class OpenVINOBackend:
         compiled = core.compile_model(network, device, _settings(device))
         self._input = compiled.input(self.spec.input.input_name)
         self._output = compiled.output(self.spec.input.output_name)
-        self._axes = ["BCTHW".index(axis) for axis in self.spec.input.layout]
         batch = self._input.partial_shape[self.spec.input.layout.index("B")]
         self._batch: int = batch.get_length() if batch.is_static else 1
         # One more than are computed at a time, so that none waits for Python.
@@ -175,7 +178,7 @@ class OpenVINOBackend:
         """Run at most one batch; a network of fixed batch is filled up with the last clip."""
         missing = self._batch - len(clips)
         filled = np.concatenate([clips, clips[-1:].repeat(missing, axis=0)]) if missing else clips
-        data = np.ascontiguousarray(filled.transpose(self._axes), np.float32)
+        data = arranged(filled.astype(np.float32, copy=False), self.spec.input.layout)
         output = request.infer({self._input: data}, share_inputs=True)[self._output]
         return np.asarray(output, np.float32).reshape(self._batch, -1)[: len(clips)]
 
@@ -241,7 +244,7 @@ def _check_fit(network: Any, spec: ModelSpec, path: Path) -> None:
     if len(network.inputs) != 1:
         raise BadWeights(f"{name} has {len(network.inputs)} inputs; a model of clips has one")
     shape = inputs[spec.input.input_name].partial_shape
-    expected = _input_shape(spec.input)
+    expected = input_shape(spec.input)
     if not shape.compatible(import_openvino().PartialShape(expected)):
         raise BadWeights(f"{name} takes {shape} where its spec says {expected}; give its own spec")
     width = outputs[spec.input.output_name].partial_shape[1]
@@ -255,7 +258,7 @@ def _check_fit(network: Any, spec: ModelSpec, path: Path) -> None:
 def _reshape(network: Any, spec: ModelSpec, path: Path) -> None:
     """Give a network clips of another size."""
     try:
-        network.reshape({spec.input.input_name: _input_shape(spec.input)})
+        network.reshape({spec.input.input_name: input_shape(spec.input)})
     except RuntimeError as error:
         raise _cannot_take(spec.input, path) from error
 
@@ -266,9 +269,3 @@ def _cannot_take(spec: InputSpec, path: Path) -> ConfigError:
         f"{spec.height}x{spec.width} px; use a protocol of the model's own size, or torch "
         "(--backend torch)"
     )
-
-
-def _input_shape(spec: InputSpec) -> list[int]:
-    """Return the shape of the network's input, -1 for the batch."""
-    sizes = dict(zip("BCTHW", (-1, *spec.shape), strict=True))
-    return [sizes[axis] for axis in spec.layout]

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from actionzoo.backends.axes import arranged
 from actionzoo.errors import ConfigError
 from actionzoo.models.blocks import channels_last
 from actionzoo.spec import ModelSpec
@@ -42,7 +43,6 @@ class TorchBackend:
             channels_last(self._model)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="torch")
         self._places = BoundedSemaphore(UNDER_WAY)
-        self._axes = ["BCTHW".index(axis) for axis in spec.input.layout]
 
     def __call__(self, clips: np.ndarray) -> np.ndarray:
         """Return logits (B, K) float32 of clips (B, C, T, H, W) float32.
@@ -60,9 +60,12 @@ class TorchBackend:
         return future
 
     def _run(self, clips: np.ndarray) -> np.ndarray:
-        batch = torch.from_numpy(np.ascontiguousarray(clips.transpose(self._axes), np.float32))
+        clips = clips.astype(np.float32, copy=False)
+        batch = torch.from_numpy(arranged(clips, self.spec.input.layout))
         with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
-            batch = batch.to(self.device, memory_format=self._format)
+            batch = batch.to(self.device)
+            if batch.ndim == 5:
+                batch = batch.contiguous(memory_format=self._format)
             try:
                 logits = self._model(batch)
             except torch.OutOfMemoryError as error:

@@ -31,7 +31,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     with needs("train", "export"):
-        from actionzoo.export import export_openvino
+        from actionzoo.conversion import export_openvino
         from actionzoo.zoo import create_model
 
     show_reports()

@@ -93,7 +93,7 @@ def _named_file(model: str | os.PathLike[str], suffix: str) -> Path:
     if path.suffix != suffix:
         raise ConfigError(
             f"{os.fspath(model)!r} is no {suffix} file; give one that was exported: "
-            "actionzoo.export.export_onnx"
+            "actionzoo export --to onnx"
         )
     return path
 
@@ -129,7 +129,7 @@ class OpenVINONetwork(Network):
     def _converted(self, input: InputSpec) -> Path | None:
         """Return a file converted for clips of a size, if there are torch and the parameters."""
         try:
-            from actionzoo.export import export_openvino
+            from actionzoo.conversion import export_openvino
 
             module, spec = _module(self.name, None)
         except (ModuleNotFoundError, MissingExtra, BadWeights, UnknownModel):

@@ -21,9 +21,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multilabel_average_precision
 
+from actionzoo.conversion.openvino import compiled
 from actionzoo.datasets import VideoDataset
 from actionzoo.errors import ConfigError
-from actionzoo.export import compiled
 from actionzoo.labels import mirrored_classes
 from actionzoo.loading import Batch, EvalClips, make_loader
 from actionzoo.models.stages import stage_of

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from actionzoo.conversion import export_openvino
 from actionzoo.evaluation.metrics import TITLES, MetricValue, compute_metrics
 from actionzoo.evaluation.results import (
     EVALUATION_FILE,
@@ -21,7 +22,6 @@ from actionzoo.evaluation.results import (
     write_evaluation,
     write_logits,
 )
-from actionzoo.export import export_openvino
 from actionzoo.loading import EvalClips, make_loader
 from actionzoo.protocols import describe, get_protocol
 from actionzoo.saved import load_run

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from actionzoo.backends.openvino_backend import OpenVINOBackend
+from actionzoo.conversion import export_openvino
+from actionzoo.conversion.same import Precision
 from actionzoo.errors import ConfigError
-from actionzoo.export import Precision, export_openvino
 from actionzoo.models import x3d
 from actionzoo.spec import ModelSpec, Resize
 
@@ -100,7 +101,7 @@ def test_nothing_is_reported_to_anyone(tmp_path: Path) -> None:
     """OpenVINO's telemetry writes into the home folder before it sends; it must never start."""
     code = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
-        "import test_export as t;"
+        "import test_conversion as t;"
         "t.export_openvino(t.Tiny(), t.tiny_spec(), Path(sys.argv[2]) / 'tiny.xml');"
         "assert sys.modules['openvino_telemetry'] is None"
     )
