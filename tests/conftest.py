@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 import socket
@@ -26,6 +27,7 @@ SHARED = Path(__file__).parents[2] / "shared"
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="a skipped test is a failed one")
     parser.addoption("--all-references", action="store_true", help="compare every reference")
+    parser.addoption("--all-exports", action="store_true", help="export every model, at its size")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -41,6 +43,24 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 def _seeds() -> None:
     random.seed(0)
     np.random.seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _reports() -> Iterator[None]:
+    """Give the package's logger back as it was: the command line takes it for itself."""
+    logger = logging.getLogger("actionzoo")
+    level, propagate, handlers = logger.level, logger.propagate, list(logger.handlers)
+    yield
+    logger.setLevel(level)
+    logger.propagate, logger.handlers = propagate, handlers
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep downloads and compiled networks away from the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ACTIONZOO_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from actionzoo.errors import ConfigError
+from actionzoo.errors import ConfigError, MissingExtra
 from actionzoo.loading import Batch
 from actionzoo.training.classifier import Classifier
 from actionzoo.training.run import train
@@ -135,3 +135,12 @@ def test_a_full_disk_leaves_the_checkpoint_before(
     monkeypatch.setattr(torch, "save", real)
     train(None, output=run, resume=True)
     assert len((run / "metrics.csv").read_text().splitlines()) == 3
+
+
+def test_a_missing_tensorboard_is_the_line_to_type(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_TENSORBOARD_AVAILABLE", "_TENSORBOARDX_AVAILABLE"):
+        monkeypatch.setattr(f"lightning.fabric.loggers.tensorboard.{name}", False)
+    with pytest.raises(MissingExtra, match=r"log\.tensorboard needs .*'actionzoo\[train\]'"):
+        train(data, config=config("log.tensorboard=true"), output=tmp_path / "run")

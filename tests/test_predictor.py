@@ -8,48 +8,17 @@ import numpy as np
 import pytest
 
 import actionzoo
-from actionzoo.backends.openvino_backend import SPEC_PATH, import_openvino
 from actionzoo.errors import CannotOpen, ConfigError
 from actionzoo.prediction import Failure, Prediction
 from actionzoo.predictor import Predictor, average, softmax
-from actionzoo.spec import InputSpec, ModelSpec, Resize, Views
+from actionzoo.spec import Views
+from colour_model import COLOURS, SPEC, write_network
 from videos import write_pictures, write_video
-
-COLORS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
-SPEC = ModelSpec(
-    dataset="colours",
-    name="colors",
-    family="tests",
-    summary="Names the colour of a video.",
-    input=InputSpec(
-        frames=4,
-        stride=2,
-        fps=Fraction(30),
-        resize=Resize(rule="short_side", height=16, width=16),
-        height=16,
-        width=16,
-    ),
-    labels=tuple(COLORS),
-    license="Apache-2.0",
-    views=Views(clips=2, crops=3),
-)
 
 
 @pytest.fixture(scope="session")
 def colors(tmp_path_factory):
-    """An OpenVINO model whose logits are ten times the mean of each channel."""
-    openvino = import_openvino()
-    ops = openvino.opset13
-    clip = ops.parameter([-1, 3, 4, 16, 16], np.float32, name="clip")
-    mean = ops.reduce_mean(clip, np.array([2, 3, 4]), keep_dims=False)
-    logits = ops.multiply(mean, np.float32(10))
-    network = openvino.Model([logits], [clip], "colors")
-    network.inputs[0].set_names({"clip"})
-    network.outputs[0].set_names({"logits"})
-    network.set_rt_info(SPEC.to_json(), SPEC_PATH)
-    path = tmp_path_factory.mktemp("model") / "colors.xml"
-    openvino.save_model(network, path, compress_to_fp16=False)
-    return path
+    return write_network(tmp_path_factory.mktemp("model") / "colours.xml")
 
 
 def painted(path, *names, **options):
@@ -57,7 +26,7 @@ def painted(path, *names, **options):
     specks = np.random.default_rng(0)
 
     def paint(number, height, width):
-        pixels = np.full((height, width, 3), COLORS[names[number // 10]], np.uint8)
+        pixels = np.full((height, width, 3), COLOURS[names[number // 10]], np.uint8)
         pixels[specks.random((height, width)) < 0.1] = 128
         return pixels
 
@@ -102,7 +71,7 @@ def test_pictures_are_taken_at_the_models_rate_or_at_a_given_one(colors, tmp_pat
 
 
 def test_many_videos_give_an_outcome_each_and_one_bad_harms_none(colors, tmp_path):
-    paths = [painted(tmp_path / f"{name}.mp4", name) for name in COLORS] * 5
+    paths = [painted(tmp_path / f"{name}.mp4", name) for name in COLOURS] * 5
     paths.insert(7, tmp_path / "missing.mp4")
     outcomes = list(Predictor(colors).predict_many(paths))
     failures = [one for one in outcomes if isinstance(one, Failure)]

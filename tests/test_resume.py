@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from actionzoo.cli import main
 from actionzoo.errors import ConfigError
 from actionzoo.training.classifier import Classifier
 from actionzoo.training.config import TrainConfig, load_config
@@ -121,6 +122,33 @@ def test_it_survives_kill_9_at_any_moment(data: Path, whole: Path, tmp_path: Pat
     assert (tmp_path / "run" / "report.html").exists()
 
 
+def test_ctrl_c_ends_the_command_in_order(
+    data: Path,
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A real signal, as the terminal sends it, in the second epoch."""
+    real: Callable[..., torch.Tensor] = Classifier.training_step
+
+    def training_step(self: Classifier, *args: object) -> torch.Tensor:
+        if self.current_epoch == 3:  # passes over the data, of which an epoch has two
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(self, *args)
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(Classifier, "training_step", training_step)
+        assert main(["train", str(data), "--output", str(run), *SETTINGS, *VARIED]) == 130
+    said = capsys.readouterr().err
+    assert f"go on with: actionzoo train --resume --output {run}" in said
+    assert said.endswith("actionzoo: interrupted; what was done is kept\n")
+    assert len(metrics(run)) == 1
+    train(None, output=run, resume=True)
+    assert_same(run, whole)
+
+
 def wait_for(file: Path, process: subprocess.Popen[str]) -> None:
     while not file.exists() and process.poll() is None:
         time.sleep(0.02)
@@ -164,6 +192,13 @@ def test_other_settings_are_refused_unless_forced(data: Path, interrupted: Path)
     train(data, config=changed, output=interrupted, resume=True, force=True)
     assert len(metrics(interrupted)) == 4
     assert load_config(interrupted / "config.yaml").mix.mixup == 0.2
+
+
+def test_the_command_line_names_the_setting_that_differs(
+    interrupted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--resume", "--output", str(interrupted), "epochs=510"]) == 2
+    assert "was started with other settings (epochs: 3 -> 510)" in capsys.readouterr().err
 
 
 def test_other_videos_are_refused_unless_forced(interrupted: Path, tmp_path: Path) -> None:

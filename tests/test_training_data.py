@@ -8,6 +8,7 @@ from actionzoo.datasets import VideoDataset, open_dataset
 from actionzoo.errors import BadDataset, ConfigError
 from actionzoo.training.config import TrainConfig
 from actionzoo.training.data import divide, open_for_training
+from actionzoo.training.run import train
 
 
 def table(folder: Path, *rows: str) -> Path:
@@ -70,6 +71,29 @@ def test_data_that_cannot_be_learnt_from_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=sentence):
         open_for_training(table(tmp_path, *rows), TrainConfig())
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_video_without_a_label_is_named_before_anything_is_written(
+    split: str, tmp_path: Path
+) -> None:
+    rows = [f"{label}{n}.mp4,{label},{one}," for label in "ab" for n, one in enumerate(SPLITS)]
+    file = table(tmp_path, *rows, f"new.mp4,,{split},", "other.mp4,,test,")
+    sentence = r"1 of the 7 videos .* have no label, 'new\.mp4' the first"
+    with pytest.raises(ConfigError, match=sentence):
+        train(file, output=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_video_without_label_and_split_is_left_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = table(
+        tmp_path, *(f"{label}{n}.mp4,{label},," for label in "ab" for n in range(5)), "x,,,"
+    )
+    data = divide(open_for_training(file, TrainConfig()), TrainConfig())
+    assert len(data.training) + len(data.validation) == 10
+    assert "1 samples have no label" in caplog.text
 
 
 def test_where_there_is_no_dataset_nothing_is_learnt(tmp_path: Path) -> None:

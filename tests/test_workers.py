@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from actionzoo.workers import in_threads
+from actionzoo.workers import in_threads, log_progress
 
 
 def fail_at_3(number: int) -> int:
@@ -47,3 +48,34 @@ def test_who_stops_iterating_ends_what_is_under_way_only(tmp_path: Path) -> None
     results.close()
     assert 0 < len(list(tmp_path.iterdir())) < 20
     assert threading.active_count() == before
+
+
+class Clock:
+    """Three seconds later each time it is looked at."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        self.seconds += 3
+        return self.seconds
+
+
+def test_long_work_says_how_far_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        parts = log_progress(
+            [100] * 30, what="features", total=3000, videos=lambda one: one, clock=Clock()
+        )
+        assert list(parts) == [100] * 30
+    assert caplog.messages == [
+        "features: 700 of 3,000 videos",
+        "features: 1,400 of 3,000 videos",
+        "features: 2,100 of 3,000 videos",
+        "features: 2,800 of 3,000 videos",
+    ]
+
+
+def test_short_work_is_not_talked_about(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        assert list(log_progress("abc", what="reading", total=3)) == ["a", "b", "c"]
+    assert caplog.messages == []

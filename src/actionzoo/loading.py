@@ -35,7 +35,7 @@ from actionzoo.sampling import choose_ticks
 from actionzoo.spec import InputSpec, Resize, Views
 from actionzoo.transforms import eval_transform, normalise
 from actionzoo.video import open_video
-from actionzoo.workers import in_threads
+from actionzoo.workers import in_threads, log_progress
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +79,11 @@ class Batch(NamedTuple):
     """Places in the dataset, shape (B,) int64."""
     faults: tuple[str, ...]
     """A sentence for each video that could not be read."""
+
+    @property
+    def videos(self) -> int:
+        """How many were to be read."""
+        return len(self.targets) + len(self.faults)
 
 
 class NoClip(VideoError):
@@ -473,7 +478,8 @@ def read_all(
 
     kept: dict[Part, np.ndarray] = {}
     broken: dict[int, str] = {}
-    for index, outcome in in_threads(read, range(len(dataset)), threads=os.cpu_count() or 1):
+    outcomes = in_threads(read, range(len(dataset)), threads=os.cpu_count() or 1)
+    for index, outcome in log_progress(outcomes, what="reading", total=len(dataset)):
         if isinstance(outcome, VideoError):
             broken[index] = str(outcome)
         elif outcome is not None:

@@ -1,18 +1,25 @@
-"""Several jobs at a time, in threads."""
+"""Long work: several jobs at a time in threads, and a word from time to time of how far it is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+import logging
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import TypeVar
 
+logger = logging.getLogger(__name__)
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 _THREADS = 8
 _AHEAD = 4
 """Jobs handed out for each thread: enough that none waits, few enough to stop soon."""
+_EVERY_SECONDS = 20
+"""Often enough to see that work goes on, seldom enough for a log that is kept."""
 
 
 def in_threads(
@@ -44,3 +51,29 @@ def in_threads(
                 yield running.pop(future), future.result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def log_progress(
+    items: Iterable[Item],
+    *,
+    what: str,
+    total: int,
+    videos: Callable[[Item], int] = lambda _: 1,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Item]:
+    """Pass items on, and log about every 20 s how many of the videos are done.
+
+    Args:
+        items: Whatever is worked at; an item is done when the next one is asked for.
+        what: Said before the numbers, such as ``features``.
+        total: How many videos there are.
+        videos: Tells how many of them an item is.
+        clock: Tells the time in seconds.
+    """
+    done, told = 0, clock()
+    for item in items:
+        yield item
+        done, now = done + videos(item), clock()
+        if done < total and now - told >= _EVERY_SECONDS:
+            told = now
+            logger.info("%s: %s of %s videos", what, f"{done:,}", f"{total:,}")

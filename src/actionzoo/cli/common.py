@@ -6,9 +6,10 @@ import argparse
 import itertools
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from pathlib import Path
 
 from actionzoo.errors import MissingExtra
 
@@ -122,3 +123,43 @@ def rate(text: str) -> Fraction:
     if fps <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no rate; give 25, 29.97 or 30000/1001")
     return fps
+
+
+def add_recipe(parser: argparse.ArgumentParser, *, name: str, inside: str) -> None:
+    """Add what verbs that learn from data have in common: data, a recipe, and a folder.
+
+    Args:
+        parser: Of the verb.
+        name: What the folder is called in the help, such as ``RUN``.
+        inside: Where it is made unless said, such as ``runs``.
+    """
+    add = parser.add_argument
+    add("data", type=Path, metavar="DATA", nargs="?", help="folder or annotation file")
+    add("--model", metavar="NAME", help="a name that actionzoo models lists")
+    add("--config", type=Path, metavar="RECIPE", help="a recipe of the package, or a file")
+    default = f"default: the first free of {inside}/1, {inside}/2 ..."
+    add("--output", type=Path, metavar=name, help=default)
+    add("--resume", action="store_true", help=f"go on with the {name} in --output")
+    add("settings", nargs="*", metavar="key=value", help="changes a value of the recipe")
+    parser.set_defaults(list="settings")
+
+
+def recipe_settings(arguments: argparse.Namespace, names: Sequence[str]) -> list[str]:
+    """Return all settings as ``key=value``; DATA may have been left out before the first one.
+
+    Args:
+        arguments: Of a verb with ``add_recipe``; DATA is put right in them.
+        names: Settings that are options too.
+    """
+    settings: list[str] = list(arguments.settings)
+    data = arguments.data
+    if data is not None and arguments.resume and "=" in str(data) and not data.exists():
+        settings.insert(0, str(data))
+        arguments.data = None
+    given = ((name, getattr(arguments, name)) for name in names)
+    return settings + [f"{name}={value}" for name, value in given if value is not None]
+
+
+def first_free(folder: Path) -> Path:
+    """Return the first of FOLDER/1, FOLDER/2 and so on that is not there."""
+    return next(one for one in (folder / str(n) for n in itertools.count(1)) if not one.exists())

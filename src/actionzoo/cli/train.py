@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import logging
 import os
 import shlex
@@ -11,8 +10,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actionzoo.cli.common import DONE, needs, show_reports
-from actionzoo.errors import ConfigError
+from actionzoo.cli.common import (
+    DONE,
+    INTERRUPTED,
+    WRONG_USAGE,
+    add_recipe,
+    first_free,
+    needs,
+    recipe_settings,
+    show_reports,
+)
+from actionzoo.errors import ActionZooError, ConfigError, VideoError
 
 if TYPE_CHECKING:
     from actionzoo.training.config import TrainConfig
@@ -43,28 +51,47 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_recipe(parser, name="RUN", inside="runs")
     add = parser.add_argument
-    add("data", type=Path, metavar="DATA", nargs="?", help="folder or annotation file")
-    add("--model", metavar="NAME", help="a name that actionzoo models lists")
-    add("--config", type=Path, metavar="RECIPE")
-    add("--output", type=Path, metavar="RUN", help="default: the first free of runs/1, runs/2 ...")
     add("--freeze", metavar="none|backbone|stages=N|bn", help="what is not trained")
     add("--features", choices=("none", "cache"), help="cache: the backbone looks at videos once")
-    add("--resume", action="store_true", help="go on with the run in --output")
     add("--force", action="store_true", help="go on although settings or videos have changed")
-    add("settings", nargs="*", metavar="key=value", help="changes a value of the recipe")
-    parser.set_defaults(run=_run, list="settings")
+    parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     with needs("train", "training"):
-        from actionzoo.training.run import is_first_process, train
+        from actionzoo.training.run import is_first_process
 
     show_reports()
-    if not is_first_process():
-        logging.getLogger("actionzoo").setLevel(logging.ERROR)
-    settings = _settings(arguments)
-    run = train(
+    if is_first_process():
+        run = _train(arguments)
+        print(f"{run / 'report.html'}: all about it")
+        print(f"{run}: try actionzoo predict VIDEO --model {shlex.quote(str(run))}")
+        return DONE
+    return _run_quietly(arguments)
+
+
+def _run_quietly(arguments: argparse.Namespace) -> int:
+    """Train in another process than the first, which speaks for all."""
+    logging.getLogger("actionzoo").setLevel(logging.ERROR)
+    try:
+        _train(arguments)
+    except VideoError:
+        # The videos are divided among the processes: the first may know nothing of this one.
+        raise
+    except ActionZooError:
+        return WRONG_USAGE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return DONE
+
+
+def _train(arguments: argparse.Namespace) -> Path:
+    from actionzoo.training.run import train
+
+    settings = recipe_settings(arguments, ("model", "freeze", "features"))
+    return train(
         arguments.data,
         config=_config(arguments, settings),
         output=_folder(arguments),
@@ -73,24 +100,6 @@ def _run(arguments: argparse.Namespace) -> int:
         progress=sys.stderr.isatty(),
         command=shlex.join(["actionzoo", *sys.argv[1:]]),
     )
-    if is_first_process():
-        print(f"{run / 'report.html'}: all about it")
-        print(f"{run}: try actionzoo predict VIDEO --model {shlex.quote(str(run))}")
-    return DONE
-
-
-def _settings(arguments: argparse.Namespace) -> list[str]:
-    """Return all settings as ``key=value``; DATA may have been left out before the first one."""
-    settings: list[str] = list(arguments.settings)
-    data = arguments.data
-    if data is not None and arguments.resume and "=" in str(data) and not data.exists():
-        settings.insert(0, str(data))
-        arguments.data = None
-    for name in ("model", "freeze", "features"):
-        value = getattr(arguments, name)
-        if value is not None:
-            settings.append(f"{name}={value}")
-    return settings
 
 
 def _config(arguments: argparse.Namespace, settings: list[str]) -> TrainConfig | None:
@@ -110,6 +119,4 @@ def _folder(arguments: argparse.Namespace) -> Path:
         raise ConfigError("which run to go on with? Give its folder: --resume --output RUN")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and _RUN not in os.environ:
         raise ConfigError("several processes need one folder for the run: give --output RUN")
-    runs = (Path("runs") / str(number) for number in itertools.count(1))
-    chosen = os.environ.setdefault(_RUN, str(next(run for run in runs if not run.exists())))
-    return Path(chosen)
+    return Path(os.environ.setdefault(_RUN, str(first_free(Path("runs")))))

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import math
 import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actionzoo.cli.common import DONE, at_least_1, needs, show_reports
+from actionzoo.cli.common import (
+    DONE,
+    add_recipe,
+    at_least_1,
+    first_free,
+    needs,
+    recipe_settings,
+    show_reports,
+)
 from actionzoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,20 +52,15 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_recipe(parser, name="STUDY", inside="studies")
     add = parser.add_argument
-    add("data", type=Path, metavar="DATA", nargs="?", help="folder or annotation file")
-    add("--model", metavar="NAME", help="a name that actionzoo models lists")
-    add("--config", type=Path, metavar="RECIPE")
-    add("--output", type=Path, metavar="STUDY", help="default: studies/1, or the next free one")
     add("--trials", type=at_least_1, default=20, metavar="N", help="in all; 20 unless given")
     add("--minutes", type=_minutes, metavar="M", help="after which no trial is begun")
     add("--epochs", type=at_least_1, metavar="N", help="of a trial")
     search = "KEY=LOW..HIGH[,log] | KEY=a|b|c"
     add("--search", action="append", default=[], metavar=search, help="what to try; repeatable")
     add("--train", action="store_true", help="then train with the best settings, in STUDY/best")
-    add("--resume", action="store_true", help="go on with the study in --output")
-    add("settings", nargs="*", metavar="key=value", help="changes a value of the recipe")
-    parser.set_defaults(run=_run, list="settings")
+    parser.set_defaults(run=_run)
 
 
 def _minutes(text: str) -> float:
@@ -76,7 +78,7 @@ def _run(arguments: argparse.Namespace) -> int:
         from actionzoo.training.tune import tune
 
     show_reports()
-    settings, folder = _settings(arguments), _folder(arguments)
+    settings, folder = recipe_settings(arguments, ("model", "epochs")), _folder(arguments)
     final = folder / "best"
     if arguments.train and final.exists():
         raise ConfigError(f"{str(final)!r} is there already; leave --train out, or move it away")
@@ -97,20 +99,6 @@ def _run(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _settings(arguments: argparse.Namespace) -> list[str]:
-    """Return all settings as ``key=value``; DATA may have been left out before the first one."""
-    settings: list[str] = list(arguments.settings)
-    data = arguments.data
-    if data is not None and arguments.resume and "=" in str(data) and not data.exists():
-        settings.insert(0, str(data))
-        arguments.data = None
-    for name in ("model", "epochs"):
-        value = getattr(arguments, name)
-        if value is not None:
-            settings.append(f"{name}={value}")
-    return settings
-
-
 def _config(arguments: argparse.Namespace, settings: list[str]) -> TrainConfig | None:
     """Return what is said of the trials; None where a study goes on as before."""
     from actionzoo.training.config import load_config
@@ -125,8 +113,7 @@ def _folder(arguments: argparse.Namespace) -> Path:
         return Path(arguments.output)
     if arguments.resume:
         raise ConfigError("which study to go on with? Give its folder: --resume --output STUDY")
-    studies = (Path("studies") / str(number) for number in itertools.count(1))
-    return next(study for study in studies if not study.exists())
+    return first_free(Path("studies"))
 
 
 def _train(tuned: Tuned, output: Path) -> None:

@@ -52,7 +52,8 @@ def open_for_training(data: Path, config: TrainConfig) -> VideoDataset:
 
     Raises:
         BadDataset: There is none that can be read.
-        ConfigError: It has fewer than two classes, or no split ``train``.
+        ConfigError: It has fewer than two classes, or no split ``train``, or videos in it or in
+            ``val`` have no label.
     """
     dataset = open_dataset(data, skip_malformed=config.skip_malformed)
     if max(config.fold, dataset.folds) > 1:
@@ -67,10 +68,21 @@ def open_for_training(data: Path, config: TrainConfig) -> VideoDataset:
                 f"{os.fspath(data)!r} has the splits {', '.join(counts)}, but no 'train' to learn "
                 "from; split it anew with actionzoo data split"
             )
+        _refuse_unlabelled(dataset)
     classes = sum(count > 0 for count in dataset.label_counts().values())
     if classes < 2:
         raise ConfigError(f"{os.fspath(data)!r} has videos of {classes} classes; give two or more")
     return dataset
+
+
+def _refuse_unlabelled(dataset: VideoDataset) -> None:
+    labels = dataset.class_indices()
+    if () in labels:
+        first = dataset.paths()[labels.index(())]
+        raise ConfigError(
+            f"{labels.count(())} of the {len(labels)} videos to train and validate with have no "
+            f"label, {first!r} the first of them; label them, or take their rows out"
+        )
 
 
 def read_once(

@@ -34,6 +34,7 @@ from actionzoo.training.keeping import write_rows
 from actionzoo.training.losses import make_loss
 from actionzoo.training.plan import Plan
 from actionzoo.whole import whole
+from actionzoo.workers import log_progress
 
 logger = logging.getLogger(__name__)
 
@@ -155,7 +156,12 @@ def _computed(plan: Plan, backbone: Callable[[Tensor], Tensor], *, training: boo
     )
     mirror = training and plan.config.augment.flip
     units = _units(dataset)
-    batches = make_loader(clips, batch_size=4, workers=plan.config.workers)
+    batches = log_progress(
+        make_loader(clips, batch_size=4, workers=plan.config.workers),
+        what="features to train with" if training else "features to validate with",
+        total=len(dataset),
+        videos=lambda batch: batch.videos,
+    )
     seen = [
         one
         for batch in batches

@@ -28,6 +28,7 @@ from actionzoo.saved import load_run
 from actionzoo.spec import Metric, ModelSpec, Views
 from actionzoo.training.plan import CONFIG, Plan
 from actionzoo.training.report import write_run_report
+from actionzoo.workers import log_progress
 
 logger = logging.getLogger(__name__)
 
@@ -117,8 +118,14 @@ def judge(plan: Plan, model: nn.Module) -> Evaluation:
     places: list[int] = []
     targets: list[np.ndarray] = []
     reasons: list[str] = []
+    batches = log_progress(
+        make_loader(clips, batch_size=8, workers=plan.config.workers),
+        what="validation",
+        total=len(data.validation),
+        videos=lambda batch: batch.videos,
+    )
     with torch.inference_mode():
-        for batch in make_loader(clips, batch_size=8, workers=plan.config.workers):
+        for batch in batches:
             reasons += batch.faults
             if len(batch.targets):
                 logits.append(model(batch.clips.to(device)).float().cpu().numpy())

@@ -254,10 +254,17 @@ def _trainer(
 def _loggers(run: Path, config: TrainConfig) -> list[Logger]:
     loggers: list[Logger] = []
     if config.log.tensorboard:
-        loggers.append(TensorBoardLogger(run, name="", version="tensorboard"))
+        loggers.append(_tensorboard(run))
     if config.log.mlflow is not None:
         loggers.append(_mlflow(config.log.mlflow))
     return loggers
+
+
+def _tensorboard(run: Path) -> Logger:
+    try:
+        return TensorBoardLogger(run, name="", version="tensorboard")
+    except ModuleNotFoundError as error:
+        raise MissingExtra("train", "log.tensorboard") from error
 
 
 def _mlflow(address: str) -> Logger:
