@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORE := .venv-core
 
-.PHONY: demo test check check-core check-reference bench clean
+.PHONY: demo test check check-core check-reference check-export bench clean
 
 demo: $(VENV)/core.stamp  ## recognise the actions of the bundled sample clip
 	$(BIN)/actionzoo predict src/actionzoo/assets/sample.mp4
@@ -17,7 +17,7 @@ check: $(VENV)/lint.stamp  ## lint and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/codespell src tests docs recipes benchmarks README.md CHANGELOG.md CONTRIBUTING.md
+	$(BIN)/codespell src tests docs recipes benchmarks examples README.md CHANGELOG.md CONTRIBUTING.md
 
 check-core: $(CORE)/core.stamp  ## the core install by itself: no torch anywhere
 	$(CORE)/bin/python benchmarks/startup.py
@@ -26,6 +26,9 @@ check-core: $(CORE)/core.stamp  ## the core install by itself: no torch anywhere
 
 check-reference: $(VENV)/test.stamp  ## every recorded reference, one after the other
 	$(BIN)/python -m pytest tests/test_reference.py --all-references
+
+check-export: $(VENV)/test.stamp  ## every model of the zoo to both formats, one after the other: hours
+	$(BIN)/python -m pytest tests/test_every_export.py --all-exports -v
 
 bench: $(VENV)/test.stamp  ## ours and the straight way, side by side
 	$(BIN)/python benchmarks/predict.py

@@ -59,7 +59,9 @@ def node(name: str, operation: str, *inputs: str, **attributes: Any) -> bytes:
 
 
 def attribute(value: Any) -> bytes:
-    """Write the value of an attribute: text, sizes of a list, a shape, a type or a tensor."""
+    """Write the value of an attribute: text, a number, sizes, a shape, a type or a tensor."""
+    if isinstance(value, int):
+        return field(3, value)
     if isinstance(value, str):
         return field(2, value.encode())
     if isinstance(value, list):
@@ -136,6 +138,121 @@ def classify(clips: np.ndarray, tensors: Arrays) -> np.ndarray:
     outputs = outputs / np.sqrt(tensors["moving_variance"] + 0.001) + tensors["beta"]
     powers = np.exp(np.maximum(outputs, 0).mean((1, 2, 3)))
     return powers / powers.sum(axis=1, keepdims=True)
+
+
+# The whole of DeepMind's I3D, with the names of its nodes (deepmind/kinetics-i3d, i3d.py, frozen as
+# Open Model Zoo does: Placeholder in front, Softmax behind).
+
+SCOPE = "RGB/inception_i3d"
+MIXED = "3b 3c | 4b 4c 4d 4e 4f | 5b 5c"
+
+
+def unit_node(source: str, name: str, strides: int = 1, bias: bool = False) -> list[bytes]:
+    """Write a convolution with its batch norm and ReLU, or with a bias alone."""
+    scope, norm = f"{SCOPE}/{name}", f"{SCOPE}/{name}/batch_norm"
+    convolution = operation(
+        f"{scope}/conv_3d/convolution", "Conv3D", source, f"{scope}/conv_3d/w/read",
+        strides=[1, *[strides] * 3, 1], dilations=[1] * 5, padding="SAME", data_format="NDHWC",
+    )  # fmt: skip
+    if bias:
+        added = (f"{scope}/conv_3d/convolution", f"{scope}/conv_3d/b/read")
+        return [convolution, operation(f"{scope}/conv_3d/add", "BiasAdd", *added)]
+    inner = f"{norm}/batchnorm"
+    return [
+        convolution,
+        constant(f"{inner}/add/y", np.float32(0.001).reshape(())),
+        operation(f"{inner}/add", "AddV2", f"{norm}/moving_variance/read", f"{inner}/add/y"),
+        operation(f"{inner}/Rsqrt", "Rsqrt", f"{inner}/add"),
+        operation(f"{inner}/mul", "Mul", f"{scope}/conv_3d/convolution", f"{inner}/Rsqrt"),
+        operation(f"{inner}/mul_1", "Mul", f"{norm}/moving_mean/read", f"{inner}/Rsqrt"),
+        operation(f"{inner}/sub", "Sub", f"{norm}/beta/read", f"{inner}/mul_1"),
+        operation(f"{inner}/add_1", "AddV2", f"{inner}/mul", f"{inner}/sub"),
+        operation(f"{scope}/Relu", "Relu", f"{inner}/add_1"),
+    ]
+
+
+def pool_node(
+    source: str, name: str, kind: str, window: Sequence[int], strides: Sequence[int], padding: str
+) -> bytes:
+    return operation(
+        f"{SCOPE}/{name}", kind, source,
+        ksize=[1, *window, 1], strides=[1, *strides, 1], padding=padding, data_format="NDHWC",
+    )  # fmt: skip
+
+
+def mixed_nodes(source: str, name: str) -> list[bytes]:
+    """Write a mixed layer: four branches, side by side."""
+
+    def units(branch: int, *names: str, begin: str = source) -> list[bytes]:
+        written = []
+        for one in names:
+            written += unit_node(begin, f"{name}/Branch_{branch}/{one}")
+            begin = f"{SCOPE}/{name}/Branch_{branch}/{one}/Relu"
+        return written
+
+    second = "Conv3d_0a_3x3" if name == "Mixed_5b" else "Conv3d_0b_3x3"  # as DeepMind has it
+    pool = f"{name}/Branch_3/MaxPool3d_0a_3x3"
+    ends = ["Branch_0/Conv3d_0a_1x1", "Branch_1/Conv3d_0b_3x3", f"Branch_2/{second}"]
+    tops = [f"{SCOPE}/{name}/{end}/Relu" for end in (*ends, "Branch_3/Conv3d_0b_1x1")]
+    return [
+        *units(0, "Conv3d_0a_1x1"),
+        *units(1, "Conv3d_0a_1x1", "Conv3d_0b_3x3"),
+        *units(2, "Conv3d_0a_1x1", second),
+        pool_node(source, pool, "MaxPool3D", (3, 3, 3), (1, 1, 1), "SAME"),
+        *units(3, "Conv3d_0b_1x1", begin=f"{SCOPE}/{pool}"),
+        constant(f"{SCOPE}/{name}/concat/axis", np.array(4, np.int32)),
+        operation(
+            f"{SCOPE}/{name}/concat", "ConcatV2", *tops, f"{SCOPE}/{name}/concat/axis",
+            N=4, Tidx=np.dtype("int32"),
+        ),
+    ]  # fmt: skip
+
+
+def i3d_graph(shape: tuple[int, ...], tensors: Arrays) -> bytes:
+    """Write DeepMind's network as Open Model Zoo freezes it.
+
+    Args:
+        shape: Of the clip, (B, T, H, W, C).
+        tensors: Its variables by their names in a checkpoint; they may be narrower than DeepMind's.
+    """
+    nodes = [node("Placeholder", "Placeholder", dtype=np.dtype("float32"), shape=shape)]
+    nodes += [variable(name, value) for name, value in tensors.items()]
+    nodes += unit_node("Placeholder", "Conv3d_1a_7x7", strides=2)
+    rows = ((1, 3, 3), (1, 2, 2), "SAME")
+    nodes.append(pool_node(f"{SCOPE}/Conv3d_1a_7x7/Relu", "MaxPool3d_2a_3x3", "MaxPool3D", *rows))
+    nodes += unit_node(f"{SCOPE}/MaxPool3d_2a_3x3", "Conv3d_2b_1x1")
+    nodes += unit_node(f"{SCOPE}/Conv3d_2b_1x1/Relu", "Conv3d_2c_3x3")
+    nodes.append(pool_node(f"{SCOPE}/Conv3d_2c_3x3/Relu", "MaxPool3d_3a_3x3", "MaxPool3D", *rows))
+    last, pools = f"{SCOPE}/MaxPool3d_3a_3x3", iter([("4a_3x3", 3), ("5a_2x2", 2)])
+    for name in MIXED.split():
+        if name == "|":
+            place, side = next(pools)
+            sizes = ((side,) * 3, (2, 2, 2), "SAME")
+            nodes.append(pool_node(last, f"MaxPool3d_{place}", "MaxPool3D", *sizes))
+            last = f"{SCOPE}/MaxPool3d_{place}"
+        else:
+            nodes += mixed_nodes(last, f"Mixed_{name}")
+            last = f"{SCOPE}/Mixed_{name}/concat"
+    return b"".join([*nodes, *head_nodes(last)])
+
+
+def head_nodes(source: str) -> list[bytes]:
+    """Write the head: windows of 2 x 7 x 7 are classified, and their logits averaged."""
+    logits = f"{SCOPE}/Logits"
+    return [
+        pool_node(source, "Logits/AvgPool3D", "AvgPool3D", (2, 7, 7), (1, 1, 1), "VALID"),
+        *unit_node(f"{logits}/AvgPool3D", "Logits/Conv3d_0c_1x1", bias=True),
+        operation(
+            f"{logits}/SpatialSqueeze", "Squeeze", f"{logits}/Conv3d_0c_1x1/conv_3d/add",
+            squeeze_dims=[2, 3],
+        ),
+        constant(f"{SCOPE}/Mean/reduction_indices", np.array(1, np.int32)),
+        operation(
+            f"{SCOPE}/Mean", "Mean", f"{logits}/SpatialSqueeze",
+            f"{SCOPE}/Mean/reduction_indices", Tidx=np.dtype("int32"),
+        ),
+        operation("Softmax", "Softmax", f"{SCOPE}/Mean"),
+    ]  # fmt: skip
 
 
 # Checkpoints

@@ -34,15 +34,17 @@ def test_an_onnx_file_has_one_size(tmp_path):
     with pytest.raises(ConfigError, match=r"frames of 24x24 px: a file of ONNX has one size"):
         network.fed(replace(SPEC.input, height=24, width=24))
     assert load_network(tmp_path, engine="onnx").spec == SPEC
+    assert load_network(tmp_path / "model.onnx").engine == load_network(tmp_path).engine == "onnx"
     with pytest.raises(ConfigError, match="no device 'cuda' for onnx"):
         load_network(tmp_path, engine="onnx", device="cuda")
 
 
 def test_files_of_another_engine_are_refused_with_the_right_one(tmp_path):
     with pytest.raises(ConfigError, match="use --backend onnx"):
-        load_network(tmp_path / "a.onnx")
-    with pytest.raises(ConfigError, match="use --backend torch"):
-        load_network(tmp_path / "a.safetensors")
+        load_network(tmp_path / "a.onnx", engine="openvino")
+    for engine in ("openvino", "onnx"):
+        with pytest.raises(ConfigError, match=f"no model file of {engine}; use --backend torch"):
+            load_network(tmp_path / "a.safetensors", engine=engine)
     with pytest.raises(ConfigError, match=r"no \.onnx file"):
         load_network("figures10", engine="onnx")
     with pytest.raises(UnknownModel, match="for torch"):
@@ -58,8 +60,8 @@ def test_a_run_is_loaded_for_torch_with_its_own_labels(tmp_path):
     clip = np.random.default_rng(0).standard_normal((1, *spec.input.shape), np.float32)
     with torch.no_grad():
         expected = model(torch.from_numpy(clip)).numpy()
-    for given in (tmp_path, tmp_path / RUN_WEIGHTS):
-        network = load_network(given, engine="torch", device="cpu")
+    for given, engine in ((tmp_path, "torch"), (tmp_path / RUN_WEIGHTS, None)):
+        network = load_network(given, engine=engine, device="cpu")
         assert network.spec == spec
         np.testing.assert_allclose(network.fed(spec.input)(clip), expected, rtol=1e-4, atol=1e-5)
 

@@ -17,12 +17,22 @@ import torch
 from torch import nn
 
 from actionzoo import Predictor
-from actionzoo.backends.openvino_backend import OpenVINOBackend, import_openvino
+from actionzoo.backends.openvino_backend import (
+    SPEC_PATH,
+    OpenVINOBackend,
+    import_openvino,
+    read_network,
+)
+from actionzoo.catalog import get_spec
+from actionzoo.checkpoints import read_state
 from actionzoo.errors import BadWeights
-from actionzoo.models import vtn
-from actionzoo.omz import assemble, is_published_by_openvino
+from actionzoo.models import i3d_inception, vtn
+from actionzoo.models.inception import Conv, Layer, Split
+from actionzoo.omz import assemble, composite_spec, is_published_by_openvino
 from actionzoo.spec import InputSpec, ModelSpec, Resize
-from tensorflow_files import classifier_graph, classify
+from actionzoo.weights import fill
+from tensorflow_files import classifier_graph, classify, i3d_graph
+from test_i3d_inception import deepmind_state
 from videos import write_video
 
 openvino = import_openvino()
@@ -201,6 +211,134 @@ def test_a_frozen_graph_predicts_a_video(tmp_path: Path) -> None:
     prediction = Predictor(path)(tmp_path / "clip.mp4")
     assert prediction.scores.sum() == pytest.approx(1)
     assert prediction.top_k(1)[0].label in SPEC.labels
+
+
+def narrow(layer: Layer) -> Any:
+    """Return a layer of a sixteenth of the width."""
+    if isinstance(layer, Conv):
+        return replace(layer, width=max(2, layer.width // 16))
+    if isinstance(layer, Split):
+        return Split(branches=tuple(narrow(branch) for branch in layer.branches))
+    return tuple(map(narrow, layer)) if isinstance(layer, tuple) else layer
+
+
+def small_i3d() -> i3d_inception.I3D:
+    """Make DeepMind's network with few channels, whose logits are neither all alike nor huge."""
+    torch.manual_seed(0)
+    chain = narrow(i3d_inception.DEEPMIND)
+    network = i3d_inception.I3D(chain, num_classes=7, window=i3d_inception.WINDOW)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm3d):
+            nn.init.normal_(module.bias, std=0.3)
+            nn.init.normal_(module.running_mean, std=0.3)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+    nn.init.zeros_(network.fc.bias)
+    with torch.no_grad():
+        logits = network.eval()(torch.rand(1, 3, 16, 224, 224) * 2 - 1)
+        network.fc.weight /= logits.abs().max()
+    nn.init.normal_(network.fc.bias, std=0.3)
+    return network
+
+
+I3D_SPEC = replace(
+    get_spec("i3d-rgb-tf"),
+    labels=tuple("abcdefg"),
+    input=replace(get_spec("i3d-rgb-tf").input, frames=16),
+)
+
+
+@pytest.fixture(scope="module")
+def frozen_i3d(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, i3d_inception.I3D]:
+    """Return a frozen graph of the structure and the names of the published one, and its network.
+
+    It has every node and the published size of frames; only the channels and the frames are fewer.
+    """
+    network = small_i3d()
+    state = deepmind_state(network.state_dict(), "RGB/inception_i3d/", (1, 1, 1, 1))
+    tensors = {
+        name: tensor.contiguous().numpy()
+        for name, tensor in state.items()
+        if name.startswith("RGB/") and not name.endswith("Momentum")
+    }
+    path = tmp_path_factory.mktemp("published") / "rgb.frozen.pb"
+    path.write_bytes(i3d_graph((1, 16, 224, 224, 3), tensors))
+    return path, network
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "step"),
+    [
+        ({}, [1, 16, 224, 224, 3], 127.5),
+        ({"pixels": True, "layout": "BTCHW"}, [1, 16, 3, 224, 224], 1),
+        ({"pixels": True, "frames": 25}, [1, 25, 224, 224, 3], 1),
+    ],
+)
+def test_the_frozen_i3d_is_our_network_in_both_documented_layouts(
+    frozen_i3d: tuple[Path, i3d_inception.I3D],
+    options: dict[str, Any],
+    shape: list[int],
+    step: float,
+    tmp_path: Path,
+) -> None:
+    graph, network = frozen_i3d
+    path = assemble([graph], I3D_SPEC, tmp_path / "i3d-rgb-tf.xml", **options)
+    written = read_network(path)
+    assert [port.get_names() for port in written.inputs] == [{"Placeholder"}]
+    assert [port.get_names() for port in written.outputs] == [{"Softmax"}]
+    assert list(written.input().shape) == shape
+    backend = OpenVINOBackend(path)
+    assert backend.spec.input.value_range == ((0, 255) if step == 1 else (-1, 1))
+    frames = backend.spec.input.frames
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 3, frames, 224, 224))
+    normalised = (pixels / 127.5 - 1).astype(np.float32)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(normalised)).softmax(1).numpy()
+    assert 0.2 < expected.max() < 0.95
+    given = pixels if step == 1 else normalised
+    np.testing.assert_allclose(backend(given.astype(np.float32)), expected, rtol=1e-3, atol=1e-6)
+
+
+def test_the_parameters_of_the_frozen_i3d_fill_our_network(
+    frozen_i3d: tuple[Path, i3d_inception.I3D],
+) -> None:
+    graph, network = frozen_i3d
+    empty = small_i3d()
+    for tensor in empty.state_dict().values():
+        nn.init.zeros_(tensor)
+    fill(empty, read_state(graph), formats=i3d_inception.FORMATS, source="the graph")
+    clip = torch.randn(1, 3, 16, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(empty(clip), network(clip))
+
+
+def test_a_length_that_a_graph_cannot_take_is_refused(
+    frozen_i3d: tuple[Path, i3d_inception.I3D], tmp_path: Path
+) -> None:
+    with pytest.raises(BadWeights, match=r"frozen\.pb' cannot take clips of 3 frames"):
+        assemble([frozen_i3d[0]], I3D_SPEC, tmp_path / "i3d.xml", frames=3)
+
+
+def test_parts_that_carry_a_spec_are_read_with_it(tmp_path: Path) -> None:
+    own = replace(SPEC, name="my gestures", labels=("a", "b", "c"))
+    made = {"encoder": encoder(), "decoder": decoder()}
+    for part, one in made.items():
+        one.set_rt_info(own.to_json(), SPEC_PATH)
+        publish(tmp_path, part, one)
+    assert composite_spec([tmp_path / "encoder.xml", tmp_path / "decoder.xml"]) == own
+
+
+def test_parts_without_a_spec_take_the_zoos_by_their_name(tmp_path: Path) -> None:
+    files = published(tmp_path)[::2]
+    with pytest.raises(BadWeights, match=r"decoder\.xml' .* tells 3 classes apart where 'action-r"):
+        composite_spec(files)
+    publish(tmp_path, "decoder", decoder(classes=400))
+    assert composite_spec(files) == get_spec("action-recognition-0001")
+    for kind in (encoder, decoder):
+        one = kind()
+        one.set_rt_info("torch_jit", ["conversion_parameters", "model_name"])
+        publish(tmp_path, kind.__name__, one)
+    with pytest.raises(BadWeights, match=r"carry no spec .* give one with --spec"):
+        composite_spec(files)
 
 
 def trace(module: nn.Module, shape: tuple[int, ...]) -> Any:

@@ -1,5 +1,7 @@
 """ONNX Runtime on networks that are written down here, and what is wrong with other files."""
 
+import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -88,6 +90,47 @@ def test_files_that_are_no_models_are_refused(tmp_path):
         OnnxBackend(tmp_path / "bad.onnx")
 
 
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.99])
+def test_a_file_that_is_cut_off_is_refused(share, tmp_path):
+    path = write(tmp_path / "means.onnx")
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(BadWeights, match=r"means\.onnx' cannot be read .* damaged or something"):
+        OnnxBackend(path)
+
+
+def test_parameters_in_a_file_of_their_own_have_to_be_there(tmp_path):
+    model = onnx.load(str(write(tmp_path / "means.onnx")))
+    model.graph.node[0].output[0] = "means"
+    matrix = onnx.numpy_helper.from_array(np.eye(3, dtype=np.float32), "matrix")
+    model.graph.initializer.append(matrix)
+    model.graph.node.append(helper.make_node("MatMul", ["means", "matrix"], ["logits"]))
+    path = tmp_path / "two.onnx"
+    onnx.save(model, str(path), save_as_external_data=True, location="two.data", size_threshold=0)
+    np.testing.assert_allclose(OnnxBackend(path)(clips(1)), clips(1).mean((2, 3, 4)), rtol=1e-5)
+    (tmp_path / "two.data").write_bytes(b"short")
+    with pytest.raises(BadWeights, match="keeps its parameters in a file of their own, which is"):
+        OnnxBackend(path)
+    (tmp_path / "two.data").unlink()
+    with pytest.raises(BadWeights, match=r"put it beside the \.onnx, or export the model again"):
+        OnnxBackend(path)
+
+
+@pytest.mark.parametrize("newer", ["ir", "opset", "operator"])
+def test_a_file_of_a_newer_onnx_says_what_to_install(newer, tmp_path):
+    path = write(tmp_path / "means.onnx")
+    model = onnx.load(str(path))
+    if newer == "ir":
+        model.ir_version = 99
+    elif newer == "opset":
+        model.opset_import[0].version = 99
+    else:
+        model.graph.node[0].op_type = "ReduceMode"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(BadWeights, match=r"newer ONNX .* pip install --upgrade onnxruntime"):
+        OnnxBackend(path)
+
+
 def test_a_file_without_a_spec_needs_one(tmp_path):
     path = write(tmp_path / "means.onnx", told=False)
     with pytest.raises(BadWeights, match="a model without a spec"):
@@ -113,3 +156,18 @@ def test_a_missing_library_is_one_line_to_type(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingExtra, match=r"pip install 'actionzoo\[onnx\]'"):
         onnx_backend.import_onnxruntime()
+
+
+def test_it_reports_to_nobody(tmp_path):
+    code = (
+        "import sys; from pathlib import Path;"
+        "from actionzoo.backends.onnx_backend import OnnxBackend; OnnxBackend(Path(sys.argv[1]))"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    places = {"HOME": str(home), "XDG_CACHE_HOME": str(home), "PYTHONPATH": ":".join(sys.path)}
+    environment = {**os.environ, **places}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)  # as this very process has it
+    command = [sys.executable, "-c", code, str(write(tmp_path / "means.onnx"))]
+    subprocess.run(command, env=environment, check=True)
+    assert list(home.iterdir()) == []

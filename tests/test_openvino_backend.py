@@ -180,6 +180,55 @@ def test_an_unknown_device_is_answered_with_those_there_are(path: Path) -> None:
         OpenVINOBackend(path, device="TPU")
 
 
+@pytest.mark.parametrize(
+    "device", ["cpu", "AUTO", "AUTO:CPU", "auto:-gpu", "HETERO:CPU", "MULTI:CPU"]
+)
+def test_devices_are_passed_through_in_any_case(path: Path, device: str) -> None:
+    backend = OpenVINOBackend(path, device=device)
+    np.testing.assert_allclose(backend(clips(2)), expected(clips(2)), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("device", "sentence"),
+    [
+        ("GPU.7", "there is no device 'GPU.7' for OpenVINO here; there is CPU"),
+        ("HETERO:TPU,CPU", "no device 'TPU' .* here, which 'HETERO:TPU,CPU' names; there is CPU"),
+        ("multi:cpu,tpu(2)", "no device 'TPU' .* here, which 'multi:cpu,tpu.*' names; there is"),
+        ("CPU.3", "there is no device 'CPU.3'"),
+        ("CPU:TPU", "there is no device 'CPU:TPU'"),
+        ("AUTO:-CPU,-GPU,-NPU", "the device 'AUTO:-CPU,-GPU,-NPU' cannot run"),
+    ],
+)
+def test_a_device_that_is_absent_is_named(path: Path, device: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        OpenVINOBackend(path, device=device)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('version="11"', 'version="12"'),
+        ('version="opset1"', 'version="opset99"'),
+        ('type="ReduceMean"', 'type="ReduceMode"'),
+    ],
+)
+def test_a_file_of_a_newer_openvino_says_what_to_install(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(BadWeights, match=r"newer OpenVINO than 20.*pip install --upgrade openvino"):
+        OpenVINOBackend(path)
+
+
+def test_an_xml_of_something_else_is_told_quietly(
+    path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path.write_text("<?xml version='1.0'?><annotations><track id='0'/></annotations>")
+    with pytest.raises(BadWeights, match=r"an \.xml of something else; give the \.xml that lies"):
+        OpenVINOBackend(path)
+    assert capfd.readouterr().err == ""
+
+
 def test_it_runs_without_torch_and_reports_to_nobody(path: Path, tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['torch'] = None;"

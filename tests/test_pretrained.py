@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from actionzoo import catalog, download, pretrained
-from actionzoo.backends.openvino_backend import OpenVINOBackend
+from actionzoo.backends.openvino_backend import SPEC_PATH, OpenVINOBackend
 from actionzoo.cli import main
 from actionzoo.errors import BadWeights, ConfigError, UnknownModel
+from actionzoo.predictor import Predictor
 from actionzoo.pretrained import find_model
+from actionzoo.spec import ModelSpec
 from actionzoo.zoo import create_model
+from test_omz import SPEC as OMZ_SPEC
+from test_omz import decoder, encoder, in_turn, pixels, publish
 
 NAME = "x3d_xs_kinetics400"
 SAMPLE = Path(__file__).parents[1] / "src" / "actionzoo" / "assets" / "sample.mp4"
@@ -122,6 +129,79 @@ def test_the_bundled_model_and_paths_are_themselves(tmp_path: Path) -> None:
     assert find_model(tmp_path / "some.xml") == tmp_path / "some.xml"
 
 
+PAIR = ("action-recognition-0001-encoder", "action-recognition-0001-decoder")
+
+
+def lay_out(folder: Path, made: Mapping[str, Any], precision: str = "FP16") -> None:
+    """Write an encoder and a decoder as Open Model Zoo's downloader does."""
+    for name, network in made.items():
+        place = folder / "intel" / "action-recognition-0001" / name / precision
+        place.mkdir(parents=True, exist_ok=True)
+        publish(place, name, network)
+
+
+def told(network: Any, spec: ModelSpec) -> Any:
+    network.set_rt_info(spec.to_json(), SPEC_PATH)
+    return network
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ACTIONZOO_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_a_folder_of_open_model_zoo_predicts(
+    own_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay_out(tmp_path / "omz", dict(zip(PAIR, (encoder(), decoder()), strict=True)))
+    words = ["predict", str(SAMPLE), "--model", str(tmp_path / "omz"), "--format", "jsonl"]
+    assert main(words) == 2
+    assert "tells 3 classes apart" in capsys.readouterr().err
+    (tmp_path / "spec.json").write_text(OMZ_SPEC.to_json())
+    for _ in range(2):
+        assert main([*words, "--spec", str(tmp_path / "spec.json")]) == 0
+        assert json.loads(capsys.readouterr().out)["top_k"][0]["label"] in OMZ_SPEC.labels
+    assert len(list((own_home / "models").glob("*.xml"))) == 1
+
+
+def test_an_exported_pair_brings_its_own_labels_and_is_never_an_old_one(
+    own_home: Path, tmp_path: Path
+) -> None:
+    clip, folder = pixels(1), tmp_path / "export"
+    answers = []
+    for width, labels in ((3, ("a", "b", "c")), (4, ("a", "b", "c", "d"))):
+        spec = replace(OMZ_SPEC, labels=labels)
+        made = (told(encoder(), spec), told(decoder(classes=width), spec))
+        for precision in ("fp16", "int8"):
+            (folder / precision).mkdir(exist_ok=True, parents=True)
+            for name, network in zip(PAIR, made, strict=True):
+                publish(folder / precision, name, network)
+        backend = OpenVINOBackend(find_model(folder))
+        assert backend.spec == spec
+        files = [folder / "fp16" / f"{name}.xml" for name in PAIR]
+        np.testing.assert_allclose(backend(clip), in_turn(files, clip[0]), rtol=1e-4)
+        answers.append(backend(clip).shape)
+    assert answers == [(1, 3), (1, 4)]
+
+
+def test_half_of_a_pair_is_refused(own_home: Path, tmp_path: Path) -> None:
+    publish(tmp_path, PAIR[0], encoder())
+    with pytest.raises(BadWeights, match=r"without its decoder"):
+        find_model(tmp_path)
+    with pytest.raises(BadWeights, match=r"is only the encoder .* give the folder that holds both"):
+        Predictor(tmp_path / f"{PAIR[0]}.xml")
+
+
+def test_a_folder_without_a_model_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadWeights, match=r"holds no model file \(\.xml or \.onnx\)"):
+        find_model(tmp_path)
+    # A folder of videos may be called as a model.
+    (tmp_path / "figures10").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert find_model("figures10").name == "figures10.xml"
+
+
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownModel, match="did you mean 'figures10'"):
         find_model("figures")
@@ -132,11 +212,12 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 def test_export_takes_published_weights_too(
     mirror: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["export", NAME, "--output", str(tmp_path)]) == 0
-    spec = catalog.get_spec(NAME)
-    assert OpenVINOBackend(tmp_path / f"{NAME}.xml").spec == spec.filled_with(spec.weights[0])
-    assert main(["export", NAME, "--weights", "none", "--output", str(tmp_path)]) == 2
-    assert "has no weights 'none'" in capsys.readouterr().err
+    out = tmp_path / "out"
+    assert main(["export", NAME, "--clips", "1", "--output", str(out)]) == 0
+    spec, file = catalog.get_spec(NAME), out / "fp16" / f"{NAME}.xml"
+    assert OpenVINOBackend(file).spec == spec.filled_with(spec.weights[0])
+    assert main(["export", NAME, "--weights", "1234abcd", "--output", str(tmp_path / "b")]) == 2
+    assert "there is no weights file '1234abcd'" in capsys.readouterr().err
 
 
 def test_a_model_of_optical_flow_is_refused_before_it_is_downloaded(mirror: str) -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actionzoo import transforms
+from actionzoo.errors import ConfigError
 from actionzoo.spec import InputSpec, Resize
 
 sides = st.integers(1, 5000)
@@ -131,3 +132,16 @@ def test_views_of_a_clip_are_batch_first_and_contiguous():
     assert views.flags.c_contiguous
     left_columns = (views[:, 1, 0, 0, 0] * 255).round().tolist()
     assert left_columns == [0, 2, 5]
+
+
+@pytest.mark.parametrize(("color", "first"), [("RGB", 0), ("BGR", 2)])
+def test_whole_frames_are_left_as_they_are(color, first):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 5, 9, 3), dtype=np.uint8)
+    views = transforms.eval_transform(pixels, spec(color=color, whole_frames=True))
+    assert (views.shape, views.dtype) == ((1, 3, 2, 5, 9), np.uint8)
+    np.testing.assert_array_equal(views[0, 0], pixels[..., first])
+
+
+def test_whole_frames_have_one_crop():
+    with pytest.raises(ConfigError, match=r"takes whole frames .* 3 crops cannot be taken"):
+        transforms.eval_transform(frame_of_places(4, 9), spec(whole_frames=True), crops=3)

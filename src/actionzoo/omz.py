@@ -7,6 +7,7 @@ frozen TensorFlow graph. Neither needs torch, and both keep their parameters as 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,17 +15,21 @@ from typing import Any
 
 import numpy as np
 
+from actionzoo.backends.axes import input_shape
 from actionzoo.backends.openvino_backend import (
+    NAME_PATH,
     describe_network,
     draft_model,
     import_openvino,
     read_network,
+    told_spec,
 )
+from actionzoo.backends.published import check_classes, find_published
 from actionzoo.errors import BadWeights
-from actionzoo.spec import ModelSpec
+from actionzoo.spec import InputSpec, ModelSpec
 
-NAME_PATH = ["conversion_parameters", "model_name"]
-"""Where the runtime info of a published IR says which model it is."""
+GRAPH_LAYOUT = "BTHWC"
+"""Axes of a clip in a frozen graph."""
 
 
 def is_published_by_openvino(files: Sequence[Path]) -> bool:
@@ -32,7 +37,42 @@ def is_published_by_openvino(files: Sequence[Path]) -> bool:
     return all(file.suffix in (".xml", ".bin", ".pb") for file in files)
 
 
-def assemble(files: Sequence[Path], spec: ModelSpec, path: Path) -> Path:
+def composite_spec(files: Sequence[Path]) -> ModelSpec:
+    """Return the spec of an encoder and a decoder: their own, or else the zoo's by their name.
+
+    Args:
+        files: The encoder's and the decoder's ``.xml`` or ``.onnx``.
+
+    Raises:
+        BadWeights: A file is damaged, or they carry no spec and are not known to the zoo.
+    """
+    networks = {file: _read(file) for file in files}
+    for file, network in networks.items():
+        told = told_spec(network, file)
+        if told is not None:
+            return told
+    for file, network in networks.items():
+        known = find_published(network, file)
+        if known is not None:
+            _, decoder = _in_order(networks)
+            check_classes(known, networks[decoder].output(), decoder)
+            return known
+    raise BadWeights(
+        f"{' and '.join(repr(os.fspath(file)) for file in files)} carry no spec (frames, size, "
+        "labels ...) and are not called as a model of the zoo: give one with --spec FILE.json (in "
+        "Python: spec=)"
+    )
+
+
+def assemble(
+    files: Sequence[Path],
+    spec: ModelSpec,
+    path: Path,
+    *,
+    layout: str = GRAPH_LAYOUT,
+    frames: int | None = None,
+    pixels: bool = False,
+) -> Path:
     """Make one model file of published files; the spec goes into it.
 
     It takes one clip at a time: the published decoders reshape what they compute as that of one
@@ -42,6 +82,11 @@ def assemble(files: Sequence[Path], spec: ModelSpec, path: Path) -> Path:
         files: An encoder's and a decoder's ``.xml`` and ``.bin``, or a frozen graph, ``.pb``.
         spec: The model; what a frozen graph has otherwise, its layout and names, is changed.
         path: The ``.xml`` to write; the ``.bin`` goes beside it.
+        layout: Axes of the clips of a frozen graph, which Open Model Zoo documents as ``BTHWC`` and
+            as ``BTCHW``.
+        frames: Of a clip of a frozen graph; None leaves what the spec says.
+        pixels: Whether a frozen graph is to take pixels in [0, 255] and to normalise them inside,
+            as Open Model Zoo converts it.
 
     Returns:
         ``path``.
@@ -54,8 +99,11 @@ def assemble(files: Sequence[Path], spec: ModelSpec, path: Path) -> Path:
     if kinds == [".pb"]:
         ((file, network),) = networks.items()
         _check_scores(network, file)
-        spec = _spec_of_graph(spec)
-    elif kinds == [".xml", ".xml"]:
+        graph = replace(spec, input=_input_of_graph(spec.input, frames))
+        if frames is not None:
+            _reshape(network, graph.input, file)
+        network, spec = _converted(network, graph, layout=layout, pixels=pixels)
+    elif kinds in ([".xml", ".xml"], [".onnx", ".onnx"]):
         network = _join(networks, spec)
     else:
         listed = ", ".join(repr(file.name) for file in files) or "no files"
@@ -89,24 +137,54 @@ def _check_scores(network: Any, file: Path) -> None:
         )
 
 
-def _spec_of_graph(spec: ModelSpec) -> ModelSpec:
-    """Return the spec with what the graph has of its own: channels last, and a softmax."""
-    changed = replace(
-        spec.input,
-        layout="BTHWC",
+def _input_of_graph(spec: InputSpec, frames: int | None) -> InputSpec:
+    """Return the input with what the graph has of its own: channels last, and a softmax."""
+    return replace(
+        spec,
+        layout=GRAPH_LAYOUT,
+        frames=frames or spec.frames,
         input_name="Placeholder",
         output_name="Softmax",
         output="scores",
     )
-    return replace(spec, input=changed)
+
+
+def _reshape(network: Any, spec: InputSpec, file: Path) -> None:
+    try:
+        network.reshape([1, *input_shape(spec)[1:]])
+    except RuntimeError as error:
+        raise BadWeights(
+            f"{str(file)!r} cannot take clips of {spec.frames} frames; give another number of them"
+        ) from error
+
+
+def _converted(
+    network: Any, spec: ModelSpec, *, layout: str, pixels: bool
+) -> tuple[Any, ModelSpec]:
+    """Put before a graph what turns clips of another form into its own."""
+    preprocess = import_openvino().preprocess
+    steps = preprocess.PrePostProcessor(network)
+    own, given = spec.input, replace(spec.input, layout=layout)
+    steps.input().model().set_layout(_layout(own.layout))
+    steps.input().tensor().set_layout(_layout(layout))
+    if pixels:
+        low, high = own.value_range
+        scale = 255 / (high - low)
+        steps.input().preprocess().mean(-low * scale).scale(scale)
+        given = replace(given, value_range=(0.0, 255.0))
+    return steps.build(), replace(spec, input=given)
+
+
+def _layout(axes: str) -> Any:
+    """Return a layout as OpenVINO writes it: N for the batch, D for frames."""
+    return import_openvino().Layout(axes.replace("B", "N").replace("T", "D"))
 
 
 def _join(networks: dict[Path, Any], spec: ModelSpec) -> Any:
     """Put the encoder before the decoder."""
     _check_names(networks)
+    encoder, decoder = (networks[file] for file in _in_order(networks))
     try:
-        # Pictures have an axis more than embeddings.
-        decoder, encoder = sorted(networks.values(), key=lambda one: len(one.input().partial_shape))
         return _compose(encoder, decoder, spec)
     except RuntimeError as error:
         names = " and ".join(repr(file.name) for file in networks)
@@ -115,6 +193,12 @@ def _join(networks: dict[Path, Any], spec: ModelSpec) -> Any:
             f"{names} are not an encoder and a decoder for {frames} frames of {height} x {width}, "
             f"as {spec.name!r} needs; give the files of that model"
         ) from error
+
+
+def _in_order(networks: dict[Path, Any]) -> list[Path]:
+    """Return the file of the encoder, then that of the decoder."""
+    # Pictures have an axis more than embeddings.
+    return sorted(networks, key=lambda file: -len(networks[file].input().partial_shape))
 
 
 def _compose(encoder: Any, decoder: Any, spec: ModelSpec) -> Any:

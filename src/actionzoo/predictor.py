@@ -13,7 +13,7 @@ from itertools import islice
 import numpy as np
 
 from actionzoo.backends import Backend
-from actionzoo.backends.openvino_backend import OpenVINOBackend
+from actionzoo.backends.files import open_backend
 from actionzoo.clip import VideoInfo
 from actionzoo.errors import ConfigError
 from actionzoo.prediction import Failure, Prediction
@@ -21,7 +21,7 @@ from actionzoo.pretrained import find_model, refuse_flow
 from actionzoo.reader import read_clips, video_ticks
 from actionzoo.sampling import choose_ticks
 from actionzoo.spec import ModelSpec, Views
-from actionzoo.transforms import eval_transform
+from actionzoo.transforms import check_crops, eval_transform
 from actionzoo.video import EndedEarly, Source, Video, open_video
 
 BUNDLED = "figures10"
@@ -32,18 +32,21 @@ class Predictor:
     """Says which actions videos show.
 
     Args:
-        model: Path of an exported model (``.xml``) or a name of the zoo, ``NAME@TAG`` for one of
-            several weights. At the first use of a name its weights are downloaded and converted.
+        model: Path of an exported model (``.xml``, ``.onnx``, or a folder with one) or a name of
+            the zoo, ``NAME@TAG`` for one of several weights. At the first use of a name its weights
+            are downloaded and converted.
         clips: Clips a video; None takes what the model's spec says.
         crops: Crops a clip, 1, 3 or 10; None takes what the model's spec says.
-        device: A device of the backend, such as ``CPU``.
+        device: A device of OpenVINO, such as ``CPU``, ``GPU``, ``AUTO`` or ``HETERO:GPU,CPU``; ONNX
+            Runtime has the CPU only.
         fps: Frame rate of folders of pictures, which carry none; None takes the model's.
         spec: The spec of a model file that carries none.
 
     Raises:
         UnknownModel: There is no such model.
         BadWeights: The model file cannot be used.
-        ConfigError: An option is out of range.
+        ConfigError: An option is out of range, or there is no such device.
+        MissingExtra: The model is ONNX's, and ONNX Runtime is not installed.
 
     >>> Predictor()("clip.mp4").top_k(1)  # doctest: +SKIP
     [LabelScore(label='wave two hands', class_index=9, score=0.99)]
@@ -59,10 +62,12 @@ class Predictor:
         fps: Fraction | None = None,
         spec: ModelSpec | None = None,
     ) -> None:
-        self.backend: Backend = OpenVINOBackend(find_model(model), device=device, spec=spec)
+        file = find_model(model, spec=spec)
+        self.backend: Backend = open_backend(file, device=device, spec=spec)
         self.spec = self.backend.spec
         refuse_flow(self.spec)
         self.views = _chosen_views(self.spec.views, clips=clips, crops=crops)
+        check_crops(self.spec.input, self.views.crops)
         self.fps = fps or self.spec.input.fps
 
     def __call__(self, source: Source) -> Prediction:

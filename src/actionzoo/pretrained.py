@@ -6,49 +6,95 @@ Zoo's files and frozen graphs become model files without torch at all.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from actionzoo import omz
+from actionzoo.backends.files import SUFFIXES
+from actionzoo.backends.folders import model_files
+from actionzoo.backends.parts import split_stem
 from actionzoo.catalog import get_spec, list_models
 from actionzoo.download import Progress, alone, fetch, file_name, home, writing
 from actionzoo.errors import BadWeights, ConfigError, MissingExtra, UnknownModel, nearest_names
 from actionzoo.spec import ModelSpec, Weights
 
-_MODEL_OF_RUN = "model.xml"
+_MODEL_OF_RUN = "model"
 ASSETS = Path(__file__).parent / "assets"
 
 logger = logging.getLogger(__name__)
 
 
-def find_model(model: str | os.PathLike[str], *, progress: Progress | None = None) -> Path:
+def find_model(
+    model: str | os.PathLike[str],
+    *,
+    spec: ModelSpec | None = None,
+    suffixes: Sequence[str] = SUFFIXES,
+    progress: Progress | None = None,
+) -> Path:
     """Return the file of a model.
 
     Args:
-        model: Path of an exported model or of a run's folder, name of the bundled one, or a name
-            of the zoo, with ``@TAG`` behind it where one of several published weights is meant.
+        model: Path of a model file, of a run's folder or of a folder with one model (a file, what
+            ``actionzoo export`` wrote, or the encoder and the decoder of Open Model Zoo); name of
+            the bundled one, or a name of the zoo, with ``@TAG`` behind it where one of several
+            published weights is meant.
+        spec: Of an encoder and a decoder that carry none.
+        suffixes: Endings of the files that are wanted from a folder.
         progress: Called with the bytes done and to do while weights are downloaded.
 
     Raises:
         UnknownModel: There is none; the message names the nearest.
-        BadWeights: The model's weights cannot be had, or are not what they should be.
+        BadWeights: The model's weights cannot be had, or are not what they should be; a folder
+            holds several models, or half a one.
         ConfigError: The cache folder cannot be written, or the model looks at optical flow.
         MissingExtra: The weights have to be converted first, and torch is not installed.
     """
     path = Path(model)
-    if (path / _MODEL_OF_RUN).is_file():
-        return path / _MODEL_OF_RUN
-    if path.suffix == ".xml" or path.exists():
-        return path
     name, _, tag = os.fspath(model).partition("@")
-    if path.parent != Path() or name not in list_models():
+    known = path.parent == Path() and name in list_models()
+    if path.is_dir():
+        found = _in_folder(path, spec, suffixes)
+        if found is not None:
+            return found
+        if not known:
+            raise BadWeights(
+                f"{os.fspath(path)!r} holds no model file ({' or '.join(suffixes)}); give a run's "
+                "folder, or what actionzoo export wrote"
+            )
+    elif path.suffix.lower() in SUFFIXES or path.exists():
+        return path
+    if not known:
         raise UnknownModel(
-            f"no model {os.fspath(model)!r}: give the path of an exported model (FILE.xml) "
-            f"or a name of the zoo; {nearest_names(name, list_models())}"
+            f"no model {os.fspath(model)!r}: give the path of an exported model "
+            f"({' or '.join(f'FILE{one}' for one in SUFFIXES)}) or a name of the zoo; "
+            f"{nearest_names(name, list_models())}"
         )
     bundled = ASSETS / f"{name}.xml"
     return bundled if bundled.exists() else _converted(name, tag or None, progress)
+
+
+def _in_folder(folder: Path, spec: ModelSpec | None, suffixes: Sequence[str]) -> Path | None:
+    """Return the file of a folder's model, put together if it is an encoder and a decoder."""
+    for suffix in suffixes:
+        if (folder / f"{_MODEL_OF_RUN}{suffix}").is_file():
+            return folder / f"{_MODEL_OF_RUN}{suffix}"
+    files = model_files(folder, suffixes=suffixes)
+    if len(files) < 2:
+        return next(iter(files), None)
+    digest = hashlib.sha256((spec.to_json() if spec else "").encode())
+    for file in [*files, *(one.with_suffix(".bin") for one in files)]:
+        if file.is_file():
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+    path = home() / "models" / f"{split_stem(files[0].stem)[0]}-{digest.hexdigest()[:16]}.xml"
+
+    def make() -> None:
+        logger.info("putting %s together, once", " and ".join(file.name for file in files))
+        omz.assemble(files, spec or omz.composite_spec(files), path)
+
+    return _once(path, make)
 
 
 def refuse_flow(spec: ModelSpec) -> None:
@@ -76,13 +122,18 @@ def _converted(name: str, tag: str | None, progress: Progress | None) -> Path:
             "--weights FILE"
         ) from error
     path = home() / "models" / f"{name}-{weights.tag}.xml"
+    return _once(path, lambda: _convert(spec.filled_with(weights), weights, path, progress))
+
+
+def _once(path: Path, make: Callable[[], None]) -> Path:
+    """Return a file of the cache, made unless it is there, by one process at a time."""
     if path.exists():
         return path
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with alone(path):
             if not path.exists():
-                _convert(spec.filled_with(weights), weights, path, progress)
+                make()
     return path
 
 

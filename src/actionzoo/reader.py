@@ -81,7 +81,7 @@ def read_chosen(
         end_seconds: None is the video's end.
 
     Returns:
-        N clips of T frames, scaled to the size of ``spec.resize``.
+        N clips of T frames, scaled as ``spec.resize`` says unless the network takes them whole.
 
     Raises:
         VideoError: The video cannot be decoded, or the part starts where it has ended.
@@ -109,7 +109,7 @@ def read_clips(video: Video, ticks: np.ndarray, spec: InputSpec) -> Iterator[Cli
         spec: The model's clock and resize rule.
 
     Yields:
-        N clips of T frames, scaled to the size of ``spec.resize``.
+        N clips of T frames, scaled as ``spec.resize`` says unless the network takes them whole.
 
     Raises:
         VideoError: The video cannot be decoded.
@@ -156,7 +156,8 @@ class _Wanted:
     def __init__(self, info: VideoInfo, ticks: np.ndarray, spec: InputSpec) -> None:
         self.ticks = ticks
         self.fps = sampling.clock(spec, info.fps)
-        self.size = resized_size(spec.resize, info.height, info.width)
+        whole = spec.whole_frames  # such a network scales them itself
+        self.size = None if whole else resized_size(spec.resize, info.height, info.width)
         self._held: dict[int, Frame] = {}
         self._done = 0
         self._lasts = ticks.max(axis=1).tolist()

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from actionzoo.errors import ConfigError
 from actionzoo.spec import InputSpec, Resize, Rounding
 
 
@@ -119,9 +120,9 @@ def normalise(pixels: np.ndarray, spec: InputSpec, out: np.ndarray | None = None
         ``out``, or a new array of that shape.
     """
     low, high = spec.value_range
-    channels = range(3) if spec.color == "RGB" else (2, 1, 0)
+    channels = range(spec.channels) if spec.color == "RGB" else (2, 1, 0)
     if out is None:
-        out = np.empty((3, *pixels.shape[:3]), np.float32)
+        out = np.empty((spec.channels, *pixels.shape[:3]), np.float32)
     for plane, channel, mean, std in zip(out, channels, spec.mean, spec.std, strict=True):
         np.multiply(pixels[..., channel], np.float32((high - low) / 255 / std), out=plane)
         plane += np.float32((low - mean) / std)
@@ -132,16 +133,38 @@ def eval_transform(pixels: np.ndarray, spec: InputSpec, *, crops: int = 1) -> np
     """Make the views of one clip, exactly as in every use that is not training.
 
     Args:
-        pixels: Shape (T, H, W, C) uint8 RGB, already scaled to ``resized_size``.
+        pixels: Shape (T, H, W, C) uint8 RGB, already scaled to ``resized_size``; of the video's own
+            size for a network that takes whole frames.
         spec: The model's input.
         crops: 1, 3 or 10.
 
     Returns:
-        Shape (crops, C, T, height, width) float32.
+        Shape (crops, C, T, height, width) float32; for a network that takes whole frames
+        (1, C, T, H, W) uint8 in [0, 255], in the order of ``spec.color``.
+
+    Raises:
+        ConfigError: The network takes whole frames, and more than one crop is asked for.
     """
+    if spec.whole_frames:
+        check_crops(spec, crops)
+        ordered = pixels if spec.color == "RGB" else pixels[..., ::-1]
+        return ordered.transpose(3, 0, 1, 2)[None]
     crop = (spec.height, spec.width)
     offsets = crop_offsets(pixels.shape[1:3], crop, crops=crops, rounding=spec.crop_rounding)
-    views = np.empty((crops, 3, len(pixels), *crop), np.float32)
+    views = np.empty((crops, spec.channels, len(pixels), *crop), np.float32)
     for view, offset in zip(views, offsets, strict=True):
         normalise(crop_pixels(pixels, offset, crop), spec, out=view)
     return views
+
+
+def check_crops(spec: InputSpec, crops: int) -> None:
+    """Refuse several crops of a network that crops by itself.
+
+    Raises:
+        ConfigError: It does, and more than one is asked for.
+    """
+    if spec.whole_frames and crops != 1:
+        raise ConfigError(
+            f"the model file takes whole frames and looks at their centre, so {crops} crops cannot "
+            "be taken; ask for 1, or export the model without --embed-preprocessing"
+        )

@@ -1,4 +1,4 @@
-"""The axes of a network's input, in the order its spec says."""
+"""What a network is fed: axes in the order its spec says, numbers of the type it takes."""
 
 from __future__ import annotations
 
@@ -27,6 +27,16 @@ def arranged(clips: np.ndarray, layout: str) -> np.ndarray:
     if "S" in layout:
         turned = np.expand_dims(turned, layout.index("S"))
     return np.ascontiguousarray(turned)
+
+
+def as_input(clips: np.ndarray, spec: InputSpec) -> np.ndarray:
+    """Return clips (B, C, T, H, W) as the tensor that a network takes.
+
+    Returns:
+        Axes in the order of ``spec.layout``; float32, or uint8 where it takes whole frames.
+    """
+    kind = np.uint8 if spec.whole_frames else np.float32
+    return arranged(clips.astype(kind, copy=False), spec.layout)
 
 
 def input_shape(spec: InputSpec) -> list[int]:

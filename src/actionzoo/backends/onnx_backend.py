@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
+import re
 from pathlib import Path
-from threading import BoundedSemaphore
 from typing import Any
 
 import numpy as np
 
-from actionzoo.backends.axes import arranged, input_shape
+from actionzoo.backends.axes import as_input, input_shape
+from actionzoo.backends.parts import PartOfModel
+from actionzoo.backends.queued import QueuedBackend
 from actionzoo.errors import BadWeights, MissingExtra
 from actionzoo.spec import ModelSpec
 
@@ -20,16 +21,22 @@ SPEC_KEY = "actionzoo/spec"
 PART_KEY = "actionzoo/part"
 """Where it holds what of a model the file is, if it is not all of it."""
 
-UNDER_WAY = 2
-"""Clips at a time: one on all cores, and the next waiting."""
+_NEWER = re.compile(
+    "Unsupported model IR version|Opset [0-9]+ is under development|No Op registered for"
+)
+_EXTERNAL = re.compile("external (initializer|data)", re.IGNORECASE)
 
 
 def import_onnxruntime() -> Any:
-    """Import ONNX Runtime.
+    """Import ONNX Runtime without its telemetry.
+
+    Left alone, the very import of 1.31 writes an identifier into the user's folder of caches, and
+    reports over the network.
 
     Raises:
         MissingExtra: It is not installed.
     """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
@@ -37,7 +44,7 @@ def import_onnxruntime() -> Any:
     return onnxruntime
 
 
-class OnnxBackend:
+class OnnxBackend(QueuedBackend):
     """A model of ONNX Runtime on the CPU; may be called from several threads.
 
     Args:
@@ -46,39 +53,36 @@ class OnnxBackend:
         threads: How many compute one clip; None takes every core.
 
     Raises:
-        BadWeights: The file is no model, is damaged, carries no spec, or does not fit its spec.
+        BadWeights: The file is no model, is damaged, is only a part of one, carries no spec, or
+            does not fit its spec.
         MissingExtra: ONNX Runtime is not installed.
     """
 
     def __init__(
         self, path: Path, *, spec: ModelSpec | None = None, threads: int | None = None
     ) -> None:
+        super().__init__("onnx")
         self._session = _open(path, threads or os.cpu_count() or 1)
+        part = self._session.get_modelmeta().custom_metadata_map.get(PART_KEY)
+        if part is not None:
+            raise PartOfModel(path, part)
         self.spec = spec or _read_spec(self._session, path)
         _check_fit(self._session, self.spec, path)
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="onnx")
-        self._places = BoundedSemaphore(UNDER_WAY)
-
-    def __call__(self, clips: np.ndarray) -> np.ndarray:
-        """Return logits (B, K) float32 of clips (B, C, T, H, W) float32."""
-        return self.submit(clips).result()
-
-    def submit(self, clips: np.ndarray) -> Future[np.ndarray]:
-        """Do the same in the background; wait first while as many as fit are under way."""
-        self._places.acquire()
-        future = self._pool.submit(self._run, clips)
-        future.add_done_callback(lambda _: self._places.release())
-        return future
+        inputs = {one.name: one.shape for one in self._session.get_inputs()}
+        batch = inputs[self.spec.input.input_name][self.spec.input.layout.index("B")]
+        self._batch: int = batch if isinstance(batch, int) else 1
 
     def _run(self, clips: np.ndarray) -> np.ndarray:
         # Clip by clip, as with OpenVINO: the maps of several at once fall out of the cache.
+        starts = range(0, len(clips), self._batch)
+        return np.concatenate([self._infer(clips[start : start + self._batch]) for start in starts])
+
+    def _infer(self, clips: np.ndarray) -> np.ndarray:
+        """Run at most one batch; a network of fixed batch is filled up with the last clip."""
         spec = self.spec.input
-        rows = []
-        for clip in clips:
-            data = arranged(clip[None].astype(np.float32, copy=False), spec.layout)
-            (row,) = self._session.run([spec.output_name], {spec.input_name: data})
-            rows.append(np.asarray(row, np.float32).reshape(1, -1))
-        return np.concatenate(rows)
+        data = as_input(clips[np.minimum(np.arange(self._batch), len(clips) - 1)], spec)
+        (logits,) = self._session.run([spec.output_name], {spec.input_name: data})
+        return np.asarray(logits, np.float32).reshape(self._batch, -1)[: len(clips)]
 
 
 def _open(path: Path, threads: int) -> Any:
@@ -94,10 +98,22 @@ def _open(path: Path, threads: int) -> Any:
             os.fspath(path), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # its exceptions have no base class of their own
-        raise BadWeights(
-            f"{name} cannot be read as an ONNX model: it is damaged or something else; export it "
-            "again"
-        ) from error
+        raise BadWeights(f"{name} {_why_not_read(str(error))}") from error
+
+
+def _why_not_read(message: str) -> str:
+    """Say in a user's words why ONNX Runtime cannot read a file."""
+    if _EXTERNAL.search(message):
+        return (
+            "keeps its parameters in a file of their own, which is missing or damaged: put it "
+            "beside the .onnx, or export the model again, into one file"
+        )
+    if _NEWER.search(message):
+        return (
+            f"is of a newer ONNX than ONNX Runtime {import_onnxruntime().__version__} knows, which "
+            "is installed: pip install --upgrade onnxruntime"
+        )
+    return "cannot be read as an ONNX model: it is damaged or something else; export it again"
 
 
 def _read_spec(session: Any, path: Path) -> ModelSpec:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,12 +17,19 @@ from typing import Any
 
 import numpy as np
 
-from actionzoo.backends.axes import arranged, input_shape
+from actionzoo.backends.axes import as_input, input_shape
+from actionzoo.backends.model_cache import VIRTUAL_DEVICES, compile_kept
+from actionzoo.backends.parts import COMPOSITE, PartOfModel, split_stem
+from actionzoo.backends.published import NAME_PATH as NAME_PATH
+from actionzoo.backends.published import find_published, spec_of_graph
 from actionzoo.errors import BadWeights, ConfigError
 from actionzoo.spec import InputSpec, ModelSpec
 
 SPEC_PATH = ["actionzoo", "spec"]
 """Where an IR's runtime info holds the spec, as JSON."""
+
+_ONNX_SPEC_PATH = ["framework", "/".join(SPEC_PATH)]
+"""Where OpenVINO puts the spec of an ONNX file that it reads."""
 
 PART_PATH = ["actionzoo", "part"]
 """Where it holds what of a model the file is, if it is not all of it."""
@@ -30,9 +38,11 @@ CORES_PER_STREAM = 4
 """Cores that share one clip. On two cores, one clip on both is as fast as two side by side, answers
 in half the time, and leaves more for the decoder."""
 
-_IMPORTING = threading.Lock()
+NEWEST_IR = 11
+"""Version of an IR's file that this code has met; one with a higher number is of a newer OpenVINO.
+"""
 
-VIRTUAL_DEVICES = ("AUTO", "MULTI", "HETERO", "BATCH")
+_IMPORTING = threading.Lock()
 
 
 def import_openvino() -> Any:
@@ -77,6 +87,24 @@ def describe_network(network: Any, spec: ModelSpec, path: Path) -> None:
     _check_fit(network, spec, path)
 
 
+def told_spec(network: Any, path: Path) -> ModelSpec | None:
+    """Return the spec that a network carries, None if it carries none.
+
+    Raises:
+        BadWeights: What it carries is no spec.
+    """
+    place = next((one for one in (SPEC_PATH, _ONNX_SPEC_PATH) if network.has_rt_info(one)), None)
+    if place is None:
+        return None
+    try:
+        return ModelSpec.from_json(network.get_rt_info(place).astype(str))
+    except ValueError as error:
+        raise BadWeights(
+            f"the spec inside {os.fspath(path)!r} cannot be used ({error}): export it again, or "
+            "give another with --spec FILE.json"
+        ) from error
+
+
 @contextmanager
 def draft_model(path: Path) -> Iterator[Path]:
     """Give a path to write a model to; at the end both its files take the place of ``path``.
@@ -100,13 +128,16 @@ class OpenVINOBackend:
 
     Args:
         path: An IR, ``.xml`` with its ``.bin`` beside it.
-        device: A device of OpenVINO, such as ``CPU``.
+        device: A device of OpenVINO, such as ``CPU``, ``GPU.1``, ``AUTO`` or ``HETERO:GPU,CPU``.
         spec: Used instead of the one in the file.
         fed: What the network is to be fed, where frames or size differ from its spec's.
+        cache: Folder where compiled networks are kept for the next start; None keeps none.
 
     Raises:
-        BadWeights: The file is no model, is damaged, carries no spec, or does not fit its spec.
-        ConfigError: There is no such device, or the network cannot take what it is to be fed.
+        BadWeights: The file is no model, is damaged, is only a part of one, carries no spec and is
+            not one that the zoo knows, or does not fit its spec.
+        ConfigError: There is no such device, it cannot run the network, or the network cannot take
+            what it is to be fed.
     """
 
     def __init__(
@@ -116,17 +147,20 @@ class OpenVINOBackend:
         device: str = "CPU",
         spec: ModelSpec | None = None,
         fed: InputSpec | None = None,
+        cache: Path | None = None,
     ) -> None:
         core = import_openvino().Core()
-        _check_device(core, device)
+        device = _check_device(core, device)
         network = _read_network(core, path)
+        _refuse_part(network, path)
         self.spec = spec or _read_spec(network, path)
         _check_fit(network, self.spec, path)
         reshaped = fed is not None and fed.shape != self.spec.input.shape
         if fed is not None and reshaped:
             self.spec = replace(self.spec, input=fed)
             _reshape(network, self.spec, path)
-        compiled = core.compile_model(network, device, _settings(device))
+            cache = None  # it is kept as it is in the file
+        compiled = _compile(core, network, path, device, cache)
         self._input = compiled.input(self.spec.input.input_name)
         self._output = compiled.output(self.spec.input.output_name)
         batch = self._input.partial_shape[self.spec.input.layout.index("B")]
@@ -178,24 +212,58 @@ class OpenVINOBackend:
         """Run at most one batch; a network of fixed batch is filled up with the last clip."""
         missing = self._batch - len(clips)
         filled = np.concatenate([clips, clips[-1:].repeat(missing, axis=0)]) if missing else clips
-        data = arranged(filled.astype(np.float32, copy=False), self.spec.input.layout)
+        data = as_input(filled, self.spec.input)
         output = request.infer({self._input: data}, share_inputs=True)[self._output]
         return np.asarray(output, np.float32).reshape(self._batch, -1)[: len(clips)]
 
 
 def _settings(device: str) -> dict[str, Any]:
-    if device != "CPU":
-        return {}
-    streams = max(1, (os.cpu_count() or 1) // CORES_PER_STREAM)
-    return {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": str(streams)}
+    kind = device.partition(":")[0].partition(".")[0]
+    if kind == "CPU":
+        streams = max(1, (os.cpu_count() or 1) // CORES_PER_STREAM)
+        return {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": str(streams)}
+    # Float32 in the words that these know; an NPU has none.
+    return {"EXECUTION_MODE_HINT": "ACCURACY"} if kind in ("GPU", *VIRTUAL_DEVICES) else {}
 
 
-def _check_device(core: Any, device: str) -> None:
-    available = core.available_devices
-    kind = device.partition(":")[0]
-    if kind not in (*available, *VIRTUAL_DEVICES):
-        known = ", ".join(available)
-        raise ConfigError(f"there is no device {device!r} for OpenVINO here; there is {known}")
+def _compile(core: Any, network: Any, path: Path, device: str, cache: Path | None) -> Any:
+    settings = _settings(device)
+    try:
+        if cache is None:
+            return core.compile_model(network, device, settings)
+        return compile_kept(core, network, path, device, settings=settings, cache=cache)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"the device {device!r} cannot run {os.fspath(path)!r} ({_last_line(error)}); use "
+            "another, such as CPU"
+        ) from error
+
+
+def _check_device(core: Any, device: str) -> str:
+    """Return the name of a device as OpenVINO writes it.
+
+    Raises:
+        ConfigError: It, or one that it hands work to, is not there.
+    """
+    name = device.upper()
+    kind, _, others = name.partition(":")
+    there = list(core.available_devices)
+    # AUTO:-GPU leaves one out, and BATCH:GPU(4) says how many clips it is given at a time.
+    parts = [one.partition("(")[0].strip() for one in others.split(",") if others]
+    wanted = [one for one in parts if not one.startswith("-")]
+    for one in wanted if kind in VIRTUAL_DEVICES else [name]:
+        if not _is_there(one, there):
+            where = f", which {device!r} names" if one != name else ""
+            raise ConfigError(
+                f"there is no device {one!r} for OpenVINO here{where}; there is {', '.join(there)}"
+            )
+    return name
+
+
+def _is_there(name: str, devices: Sequence[str]) -> bool:
+    """Tell whether there is a device; the first of a kind may be called with and without its 0."""
+    first = name.removesuffix(".0")
+    return any(name == one or first == one.removesuffix(".0") for one in devices)
 
 
 def _read_network(core: Any, path: Path) -> Any:
@@ -203,6 +271,8 @@ def _read_network(core: Any, path: Path) -> Any:
     if not path.is_file():
         raise BadWeights(f"there is no model file {name}; give the path of an exported .xml")
     weights = path.with_suffix(".bin")
+    if path.suffix == ".xml":
+        _check_ir(path)
     if path.suffix == ".xml" and not weights.is_file():
         raise BadWeights(
             f"{name} has no {weights.name!r} beside it; a model is two files, keep them together"
@@ -210,26 +280,67 @@ def _read_network(core: Any, path: Path) -> Any:
     try:
         return core.read_model(path)
     except RuntimeError as error:
+        if re.search(r"unsupported opset|doesn't contain the operation", str(error)):
+            raise _of_newer_openvino(path, _last_line(error)) from error
         raise BadWeights(
             f"{name} cannot be read as an OpenVINO model: it or its {weights.name!r} is damaged "
             "or something else; export or download it again"
         ) from error
 
 
-def _read_spec(network: Any, path: Path) -> ModelSpec:
-    name = repr(os.fspath(path))
-    if not network.has_rt_info(SPEC_PATH):
+def _check_ir(path: Path) -> None:
+    """Refuse an ``.xml`` that OpenVINO would try as all other formats, with much noise."""
+    with path.open("rb") as file:
+        head = file.read(1000)
+    found = re.search(rb"<net\b[^>]*", head)
+    if found is None:
         raise BadWeights(
-            f"{name} is a model without a spec (frames, size, mean, labels ...): give one with "
-            "--spec FILE.json (in Python: spec=), as ModelSpec.to_json writes it"
+            f"{os.fspath(path)!r} cannot be read as an OpenVINO model: it is damaged or an .xml of "
+            "something else; give the .xml that lies beside a .bin"
         )
-    try:
-        return ModelSpec.from_json(network.get_rt_info(SPEC_PATH).astype(str))
-    except ValueError as error:
+    version = re.search(rb'version="(\d+)"', found[0])
+    if version is not None and int(version[1]) > NEWEST_IR:
+        raise _of_newer_openvino(path, f"it is an IR of version {int(version[1])}")
+
+
+def _of_newer_openvino(path: Path, reason: str) -> BadWeights:
+    there = import_openvino().__version__.partition("-")[0]
+    return BadWeights(
+        f"{os.fspath(path)!r} is of a newer OpenVINO than {there}, which is installed ({reason}): "
+        "pip install --upgrade openvino"
+    )
+
+
+def _last_line(error: RuntimeError) -> str:
+    """Return what OpenVINO says is wrong, without the places in its source."""
+    lines = str(error).split("\n")
+    return next((line.strip(" .") for line in reversed(lines) if line.strip()), "")
+
+
+def _refuse_part(network: Any, path: Path) -> None:
+    """Refuse a part of a model, which says so itself or is a published one.
+
+    Raises:
+        PartOfModel: It is one.
+    """
+    if network.has_rt_info(PART_PATH):
+        raise PartOfModel(path, network.get_rt_info(PART_PATH).astype(str))
+    stems = [path.stem]
+    if network.has_rt_info(NAME_PATH):
+        stems.append(network.get_rt_info(NAME_PATH).astype(str))
+    parts = {split_stem(stem)[1] for stem in stems} & set(COMPOSITE)
+    if parts and not network.has_rt_info(SPEC_PATH) and find_published(network, path):
+        raise PartOfModel(path, str(*parts))
+
+
+def _read_spec(network: Any, path: Path) -> ModelSpec:
+    spec = told_spec(network, path) or spec_of_graph(network, path)
+    if spec is None:
         raise BadWeights(
-            f"the spec inside {name} cannot be used ({error}): export it again, or give another "
-            "with --spec FILE.json"
-        ) from error
+            f"{os.fspath(path)!r} is a model without a spec (frames, size, mean, labels ...): give "
+            "one with --spec FILE.json (in Python: spec=), as ModelSpec.to_json writes it"
+        )
+    return spec
 
 
 def _check_fit(network: Any, spec: ModelSpec, path: Path) -> None:

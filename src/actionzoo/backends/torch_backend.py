@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
-from threading import BoundedSemaphore
-
 import numpy as np
 import torch
 from torch import nn
 
-from actionzoo.backends.axes import arranged
+from actionzoo.backends.axes import as_input
+from actionzoo.backends.queued import QueuedBackend
 from actionzoo.errors import ConfigError
 from actionzoo.models.blocks import channels_last
 from actionzoo.spec import ModelSpec
 
-UNDER_WAY = 2
-"""Batches at a time: one is computed while the next is being copied."""
 
-
-class TorchBackend:
+class TorchBackend(QueuedBackend):
     """A module in eval mode; may be called from several threads.
 
     Computes in float32, so that its logits are those of the other backends.
@@ -33,6 +28,7 @@ class TorchBackend:
     """
 
     def __init__(self, model: nn.Module, spec: ModelSpec, *, device: str = "cpu") -> None:
+        super().__init__("torch")
         self.spec, self.device = spec, find_device(device)
         # On a CPU convolutions over time are twice as fast with channels last.
         self._format = (
@@ -41,27 +37,9 @@ class TorchBackend:
         self._model = model.eval().to(self.device)
         if self.device.type == "cpu":
             channels_last(self._model)
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="torch")
-        self._places = BoundedSemaphore(UNDER_WAY)
-
-    def __call__(self, clips: np.ndarray) -> np.ndarray:
-        """Return logits (B, K) float32 of clips (B, C, T, H, W) float32.
-
-        Raises:
-            ConfigError: The network cannot take clips of that size.
-        """
-        return self.submit(clips).result()
-
-    def submit(self, clips: np.ndarray) -> Future[np.ndarray]:
-        """Do the same in the background; wait first while as many as fit are under way."""
-        self._places.acquire()
-        future = self._pool.submit(self._run, clips)
-        future.add_done_callback(lambda _: self._places.release())
-        return future
 
     def _run(self, clips: np.ndarray) -> np.ndarray:
-        clips = clips.astype(np.float32, copy=False)
-        batch = torch.from_numpy(arranged(clips, self.spec.input.layout))
+        batch = torch.from_numpy(as_input(clips, self.spec.input))
         with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
             batch = batch.to(self.device)
             if batch.ndim == 5:

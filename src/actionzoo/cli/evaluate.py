@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +54,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "model",
         metavar="MODEL|PREDICTIONS",
         help="a name that actionzoo models lists (NAME@TAG), a run folder of actionzoo train, an "
-        "exported .xml or .onnx; or predictions: .jsonl, .csv, .parquet, .npz",
+        "exported .xml or .onnx or a folder with one; or predictions: .jsonl, .csv, .parquet, .npz",
     )
     add("data", type=Path, metavar="DATA", help="folder of a dataset, or its annotation file")
     how = parser.add_argument_group("how videos are looked at")
@@ -67,8 +67,8 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     how.add_argument("--clips", type=at_least_1, metavar="N", help="clips a video, instead")
     how.add_argument("--crops", type=int, choices=(1, 3, 10), help="crops a clip, instead")
-    how.add_argument("--backend", choices=("openvino", "torch", "onnx"), help="default: openvino")
-    how.add_argument("--device", help="such as CPU, or cuda with --backend torch")
+    how.add_argument("--backend", choices=("openvino", "torch", "onnx"), help="default: by file")
+    how.add_argument("--device", help="such as CPU or AUTO, or cuda with --backend torch")
     which = parser.add_argument_group("which videos")
     which.add_argument("--split", metavar="NAME", help="default: test, else val, else all videos")
     which.add_argument("--fold", type=at_least_1, default=1, metavar="N", help="one of several")
@@ -135,12 +135,13 @@ def _open(arguments: argparse.Namespace) -> tuple[VideoDataset, str | None]:
     """Open the dataset and select its split, which is said."""
     with needs("data", "reading datasets"):
         from actionzoo.datasets import open_dataset
+        from actionzoo.datasets.naming import renamed
 
     whole = open_dataset(
         arguments.data, format=arguments.format, skip_malformed=arguments.skip_malformed
     )
     if arguments.labels is not None:
-        whole = _renamed(whole, arguments.labels)
+        whole = renamed(whole, arguments.labels)
     there = whole.split_counts(arguments.fold)
     split = arguments.split or next((one for one in ("test", "val") if one in there), None)
     dataset = whole if split is None else whole.of_split(split, arguments.fold)
@@ -151,20 +152,6 @@ def _open(arguments: argparse.Namespace) -> tuple[VideoDataset, str | None]:
     fold = f", fold {arguments.fold} of {whole.folds}" if whole.folds > 1 else ""
     print(f"{arguments.data}: {which}{fold}: {len(dataset)} videos", file=sys.stderr)
     return dataset, split
-
-
-def _renamed(dataset: VideoDataset, text: str) -> VideoDataset:
-    """Give the classes of a dataset other names, in their order or by their index."""
-    from actionzoo.cli.data.opening import read_label_names
-
-    names, own = read_label_names(text), dataset.labels
-    if len(names) != len(own) and all(one.isascii() and one.isdigit() for one in own):
-        names = tuple(names[int(one)] for one in own if int(one) < len(names))
-    if len(names) != len(own):
-        raise ConfigError(
-            f"{text!r} names {len(names)} classes but the dataset has {len(own)}; give as many"
-        )
-    return dataset.with_facts(replace(dataset.facts, labels=names))
 
 
 def _is_predictions(model: str) -> bool:
@@ -205,7 +192,7 @@ def _evaluate(
     with bytes_progress("download") as report:
         network = load_network(
             arguments.model,
-            engine=arguments.backend or _engine(arguments.model),
+            engine=arguments.backend,
             device=arguments.device,
             progress=report,
         )
@@ -224,11 +211,6 @@ def _evaluate(
     if not first.paths:
         return evaluations, []
     return evaluations, explain_gaps(evaluations, protocols, network.spec.input)
-
-
-def _engine(model: str) -> Any:
-    """Choose what runs a model by the ending of its file."""
-    return {".onnx": "onnx", ".safetensors": "torch"}.get(Path(model).suffix, "openvino")
 
 
 def _protocols(arguments: argparse.Namespace, network: Network) -> list[Protocol]:

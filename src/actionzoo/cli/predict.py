@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from actionzoo.spec import ModelSpec
 
 MODEL_HELP = (
-    "a model file, or a name that actionzoo models lists, NAME@TAG for one of several weights; "
-    "at its first use a name is downloaded and converted; default: %(default)s"
+    "a model file, a folder with one, or a name that actionzoo models lists, NAME@TAG for one of "
+    "several weights; at its first use a name is downloaded and converted; default: %(default)s"
 )
 
 
@@ -46,7 +46,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="PATH",
         help="video file, folder of videos or of pictures, glob, URL, or @list.txt",
     )
-    add("--model", default="figures10", metavar="NAME|FILE.xml", help=MODEL_HELP)
+    add("--model", default="figures10", metavar="NAME|FILE|FOLDER", help=MODEL_HELP)
     add("--top-k", type=at_least_1, default=5, metavar="K", help="default: %(default)s")
     add("--clips", type=at_least_1, metavar="N", help="clips a video; default: the model's")
     add("--crops", type=int, choices=(1, 3, 10), help="crops a clip; default: the model's")
@@ -63,7 +63,11 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         default="skip",
         help="what a video that cannot be read ends: its own turn, or the run; default: skip",
     )
-    add("--device", default="CPU", help="default: %(default)s")
+    add(
+        "--device",
+        default="CPU",
+        help="such as CPU, GPU, NPU, AUTO or HETERO:GPU,CPU; .onnx: CPU; default: %(default)s",
+    )
     add("--fps", type=rate, help="frame rate of folders of pictures; default: the model's")
     add("--spec", type=Path, metavar="FILE.json", help="the spec of a model file without one")
     parser.set_defaults(run=_run, list="paths")
@@ -78,15 +82,16 @@ def _run(arguments: argparse.Namespace) -> int:
 
     sources = list(expand_sources(arguments.paths, recursive=arguments.recursive))
     show_reports()
+    spec = _read_spec(arguments.spec)
     with bytes_progress("download") as report:
-        model = find_model(arguments.model, progress=report)
+        model = find_model(arguments.model, spec=spec, progress=report)
     predictor = Predictor(
         model,
         clips=arguments.clips,
         crops=arguments.crops,
         device=arguments.device,
         fps=arguments.fps,
-        spec=_read_spec(arguments.spec),
+        spec=spec,
     )
     lost = [one for one in sources if isinstance(one, Failure)]
     videos = [one for one in sources if isinstance(one, str)]

@@ -12,6 +12,7 @@ from torch import nn
 
 from actionzoo.backends.axes import arranged
 from actionzoo.backends.openvino_backend import (
+    NAME_PATH,
     PART_PATH,
     SPEC_PATH,
     OpenVINOBackend,
@@ -20,7 +21,7 @@ from actionzoo.backends.openvino_backend import (
 )
 from actionzoo.conversion.pieces import Piece, whole_model
 from actionzoo.conversion.same import Precision, check_same
-from actionzoo.conversion.tracing import torch_without_warnings, traced
+from actionzoo.conversion.tracing import refusals_named, torch_without_warnings, traced
 from actionzoo.errors import ConfigError
 from actionzoo.spec import ModelSpec
 
@@ -53,9 +54,14 @@ def export_openvino(
 
 
 def to_openvino(piece: Piece) -> Any:
-    """Return a piece as an OpenVINO network with its names, and the spec inside."""
-    with torch_without_warnings():
-        network = import_openvino().convert_model(traced(piece))
+    """Return a piece as an OpenVINO network with its names, and the spec inside.
+
+    Raises:
+        ConfigError: Torch finds no graph of it, or OpenVINO lacks an operator.
+    """
+    program = traced(piece)
+    with torch_without_warnings(), refusals_named("OpenVINO", "ONNX", piece, program):
+        network = import_openvino().convert_model(program)
     ports = list(network.inputs)
     shapes = {
         port: [-1 if axis in axes else size for axis, size in enumerate(tensor.shape)]
@@ -67,6 +73,7 @@ def to_openvino(piece: Piece) -> Any:
     for port, name in zip(network.outputs, piece.outputs, strict=True):
         port.set_names({name})
     network.set_rt_info(piece.spec.to_json(), SPEC_PATH)
+    network.set_rt_info(piece.name, NAME_PATH)
     if piece.part is not None:
         network.set_rt_info(piece.part, PART_PATH)
     return network

@@ -38,7 +38,7 @@ from actionzoo.protocols import (
 )
 from actionzoo.reader import part_ticks, read_together
 from actionzoo.spec import InputSpec, ModelSpec
-from actionzoo.transforms import eval_transform
+from actionzoo.transforms import check_crops, eval_transform
 from actionzoo.video import EndedEarly, Video, open_video
 from actionzoo.workers import in_threads
 
@@ -57,7 +57,7 @@ def evaluate(
     dataset: VideoDataset,
     *,
     protocols: Sequence[Protocol] | None = None,
-    backend: Engine = "openvino",
+    backend: Engine | None = None,
     device: str | None = None,
     split: str | None = None,
     fold: int = 1,
@@ -73,7 +73,8 @@ def evaluate(
         dataset: Labelled videos, the selected split only.
         protocols: How videos are looked at; None takes what the model's published accuracy was
             measured with, or else the model's own views.
-        backend: What runs the network, where ``model`` is not loaded yet.
+        backend: What runs the network, where ``model`` is not loaded yet; None takes what its file
+            is for.
         device: A device of it.
         split: Which split of its dataset this is, to be told.
         fold: Which way of splitting, to be told.
@@ -150,7 +151,14 @@ class Look:
         Raises:
             ConfigError: The network cannot take what the protocol feeds it.
         """
-        fed = viewed(protocol, network.spec.input)
+        own = network.spec.input
+        fed = viewed(protocol, own)
+        check_crops(fed, protocol.crops)
+        if own.whole_frames and (fed.resize, fed.shape) != (own.resize, own.shape):
+            raise ConfigError(
+                f"{network.name!r} scales and crops frames itself, which {protocol.name} wants "
+                "otherwise; use the protocol own, or export without --embed-preprocessing"
+            )
         model = replace(network.spec, input=fed, several_labels=several_labels)
         return cls(protocol, model, network.fed(fed))
 
@@ -256,7 +264,8 @@ class _Feed:
         self._backend, self._spec, self._crops = backend, spec, crops
         self._waiting: list[np.ndarray] = []
         self._futures: list[Future[np.ndarray]] = []
-        self._most = max(1, _BATCH_BYTES // (4 * crops * int(np.prod(spec.shape))))
+        views = crops * int(np.prod(spec.shape))
+        self._most = 1 if spec.whole_frames else max(1, _BATCH_BYTES // (4 * views))
 
     def take(self, pixels: np.ndarray) -> None:
         """Take a clip, shape (T, H, W, C) uint8."""

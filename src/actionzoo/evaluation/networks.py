@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from actionzoo.backends import Backend
-from actionzoo.backends.onnx_backend import OnnxBackend
-from actionzoo.backends.openvino_backend import OpenVINOBackend
+from actionzoo.backends.files import ONNX, open_backend
 from actionzoo.catalog import get_spec, list_models
 from actionzoo.download import Progress, home
 from actionzoo.errors import BadWeights, ConfigError, MissingExtra, UnknownModel, nearest_names
@@ -30,8 +29,8 @@ logger = logging.getLogger(__name__)
 Engine = Literal["torch", "openvino", "onnx"]
 """What can run a network."""
 
-RUN_IR, RUN_WEIGHTS = "model.xml", "checkpoints/best.safetensors"
-"""What a run folder of training holds of its best epoch."""
+RUN_WEIGHTS = "checkpoints/best.safetensors"
+"""What a run folder of training holds of its best epoch, for torch."""
 
 
 class Network(ABC):
@@ -54,7 +53,7 @@ class Network(ABC):
 def load_network(
     model: str | os.PathLike[str],
     *,
-    engine: Engine = "openvino",
+    engine: Engine | None = None,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> Network:
@@ -62,9 +61,9 @@ def load_network(
 
     Args:
         model: A name of the zoo (``NAME@TAG`` for one of several weights) or the bundled one, a run
-            folder of training, an exported ``.xml`` or ``.onnx``; for torch also a
-            ``.safetensors`` of a run.
-        engine: What runs it; a ``.onnx`` needs ``onnx``.
+            folder of training, an exported ``.xml`` or ``.onnx`` or a folder with one; for torch
+            also a ``.safetensors`` of a run.
+        engine: What runs it; None takes what the file is for.
         device: A device of the engine; None takes the CPU, for torch a GPU if there is one.
         progress: Called with the bytes done and to do while weights are downloaded.
 
@@ -74,25 +73,27 @@ def load_network(
         ConfigError: The engine cannot run such a file, or there is no such device.
         MissingExtra: A library that the engine needs is not installed.
     """
-    if engine == "onnx":
-        return OnnxNetwork(_named_file(model, ".onnx"), os.fspath(model), device)
-    if engine == "torch":
+    path, name = Path(model), os.fspath(model)
+    if engine == "torch" or (engine is None and path.suffix == ".safetensors"):
         return _load_torch(model, device, progress)
-    path = Path(model)
-    if path.suffix in (".onnx", ".safetensors"):
-        needed = "onnx" if path.suffix == ".onnx" else "torch"
-        raise ConfigError(f"{os.fspath(model)!r} is no model of OpenVINO; use --backend {needed}")
-    file = path / RUN_IR if path.is_dir() else find_model(model, progress=progress)
-    return OpenVINONetwork(file, os.fspath(model), device)
+    if path.suffix == ".safetensors":
+        raise ConfigError(f"{name!r} is no model file of {engine}; use --backend torch")
+    if engine == "onnx":
+        return OnnxNetwork(_onnx_file(path), name, device)
+    file = find_model(model, progress=progress)
+    if file.suffix.lower() == ONNX:
+        if engine == "openvino":
+            raise ConfigError(f"{name!r} is no model of OpenVINO; use --backend onnx")
+        return OnnxNetwork(file, name, device)
+    return OpenVINONetwork(file, name, device)
 
 
-def _named_file(model: str | os.PathLike[str], suffix: str) -> Path:
-    path = Path(model)
+def _onnx_file(path: Path) -> Path:
     if path.is_dir():
-        return path / f"model{suffix}"
-    if path.suffix != suffix:
+        return find_model(path, suffixes=(ONNX,))
+    if path.suffix.lower() != ONNX:
         raise ConfigError(
-            f"{os.fspath(model)!r} is no {suffix} file; give one that was exported: "
+            f"{os.fspath(path)!r} is no {ONNX} file; give one that was exported: "
             "actionzoo export --to onnx"
         )
     return path
@@ -105,7 +106,7 @@ class OpenVINONetwork(Network):
 
     def __init__(self, file: Path, name: str, device: str | None) -> None:
         self._file, self._device, self.name = file, device or "CPU", name
-        own = OpenVINOBackend(file, device=self._device)
+        own = open_backend(file, device=self._device)
         self.spec = own.spec
         refuse_flow(self.spec)
         self._by_shape: dict[tuple[int, ...], Backend] = {self.spec.input.shape: own}
@@ -119,12 +120,12 @@ class OpenVINONetwork(Network):
 
     def _reshaped(self, input: InputSpec) -> Backend:
         try:
-            return OpenVINOBackend(self._file, device=self._device, fed=input)
+            return open_backend(self._file, device=self._device, fed=input)
         except ConfigError:
             file = self._converted(input)
             if file is None:
                 raise
-            return OpenVINOBackend(file, device=self._device)
+            return open_backend(file, device=self._device)
 
     def _converted(self, input: InputSpec) -> Path | None:
         """Return a file converted for clips of a size, if there are torch and the parameters."""
@@ -153,9 +154,7 @@ class OnnxNetwork(Network):
     engine = "onnx"
 
     def __init__(self, file: Path, name: str, device: str | None) -> None:
-        if device is not None and device.upper() != "CPU":
-            raise ConfigError(f"there is no device {device!r} for onnx here; there is CPU")
-        self._backend, self.name = OnnxBackend(file), name
+        self._backend, self.name = open_backend(file, device=device), name
         self.spec = self._backend.spec
         refuse_flow(self.spec)
 

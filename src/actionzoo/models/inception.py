@@ -271,8 +271,10 @@ class SamePad(nn.Module):
         """(N, C, *sizes) -> (N, C, *padded sizes)."""
         padding: list[int] = []
         for size, side, step in zip(x.shape[2:], self.kernel, self.stride, strict=True):
-            windows = -(-size // step)
-            zeros = max((windows - 1) * step + side - size, 0)
+            windows = (size + step - 1) // step
+            zeros = (windows - 1) * step + side - size
+            if side < step:  # otherwise it is never less: a free size is not compared when traced
+                zeros = max(zeros, 0)
             padding = [zeros // 2, zeros - zeros // 2, *padding]  # F.pad wants the last axis first
         return F.pad(x, padding)
 

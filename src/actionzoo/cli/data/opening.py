@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from actionzoo.cli.common import at_least_1, needs
 from actionzoo.errors import ConfigError
-from actionzoo.labels import list_datasets, load_labels
 
 if TYPE_CHECKING:
     from actionzoo.datasets import VideoDataset
@@ -52,7 +51,7 @@ def open_data(arguments: argparse.Namespace, *, skip_malformed: bool = False) ->
         )
     given = Given(
         videos=arguments.videos,
-        labels=read_label_names(arguments.labels) if arguments.labels else None,
+        labels=_label_names(arguments.labels),
         one_based=arguments.one_based,
     )
     dataset = open_dataset(
@@ -68,21 +67,9 @@ def open_data(arguments: argparse.Namespace, *, skip_malformed: bool = False) ->
     return dataset
 
 
-def read_label_names(text: str) -> tuple[str, ...]:
-    """Read a file of class names, or take a list that ships."""
-    if text in list_datasets():
-        return load_labels(text)
-    from actionzoo.datasets.label_lists import read_labels
-    from actionzoo.datasets.rows import Rows
+def _label_names(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    from actionzoo.datasets.naming import read_label_names
 
-    path = Path(text)
-    if not path.is_file():
-        raise ConfigError(
-            f"there is no list of labels {text!r}; give a file with a name a line, or one of "
-            f"{', '.join(list_datasets())}"
-        )
-    rows = Rows(path.parent, "labels")
-    labels = read_labels(path, rows)
-    if rows.problems:
-        raise ConfigError(f"the list of labels cannot be used: {rows.problems[0]}")
-    return labels
+    return read_label_names(text)

@@ -1,0 +1,52 @@
+"""An encoder of frames and a decoder of their embeddings, run as Open Model Zoo does it."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from actionzoo.backends.engine import Engine, open_engine
+
+
+class CompositeBackend:
+    """Two files that are one model; may be called from several threads.
+
+    Args:
+        encoder: From frames (B, C, H, W) to embeddings of D numbers, ``.xml`` or ``.onnx``.
+        decoder: From embeddings (B, T, D) to logits (B, K); carries the spec of both together.
+        device: A device of OpenVINO, such as ``CPU``.
+
+    Raises:
+        BadWeights: A file is no model, is damaged, or carries no spec.
+        ConfigError: There is no such device.
+        MissingExtra: The files are ONNX's, and ONNX Runtime is not installed.
+    """
+
+    def __init__(self, encoder: Path, decoder: Path, *, device: str = "CPU") -> None:
+        self._encoder, self._decoder = open_engine(encoder, device), open_engine(decoder, device)
+        self.spec = self._decoder.spec
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="composite")
+
+    def __call__(self, clips: np.ndarray) -> np.ndarray:
+        """Return logits (B, K) float32 of clips (B, C, T, H, W) float32."""
+        return np.concatenate([self._look(clip) for clip in clips])
+
+    def submit(self, clips: np.ndarray) -> Future[np.ndarray]:
+        """Do the same in the background."""
+        return self._pool.submit(self, clips)
+
+    def _look(self, clip: np.ndarray) -> np.ndarray:
+        frames = np.moveaxis(clip, 1, 0)  # (T, C, H, W)
+        embeddings = [_fed(self._encoder, frame[None]).reshape(1, 1, -1) for frame in frames]
+        return _fed(self._decoder, np.concatenate(embeddings, axis=1))
+
+
+def _fed(engine: Engine, array: np.ndarray) -> np.ndarray:
+    """Feed one row to a network of one input and one output; a batch of more is filled up."""
+    ((name, port),) = engine.ports.items()
+    filled = np.zeros((port.shape[0] or 1, *array.shape[1:]), np.float32)
+    filled[:1] = array
+    (output,) = engine.run({name: filled}).values()
+    return np.asarray(output, np.float32)[:1]
