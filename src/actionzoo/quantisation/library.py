@@ -1,0 +1,53 @@
+"""NNCF, without its telemetry and its talk."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from actionzoo.backends.openvino_backend import import_openvino
+from actionzoo.errors import MissingExtra
+
+logger = logging.getLogger(__name__)
+
+
+def import_nncf() -> Any:
+    """Import NNCF, half a second, without its telemetry.
+
+    Raises:
+        MissingExtra: It is not installed.
+    """
+    # This makes openvino_telemetry be missing; without it NNCF has nothing to send with.
+    import_openvino()
+    try:
+        import nncf
+        import nncf.telemetry.decorator
+        from nncf.telemetry.wrapper import NNCFTelemetryStub
+    except ModuleNotFoundError as error:
+        raise MissingExtra("export", "quantising to 8-bit integers") from error
+    # Whoever imported OpenVINO or NNCF before us may have let the telemetry in.
+    nncf.telemetry.decorator.telemetry = NNCFTelemetryStub()
+    return nncf
+
+
+class _Ours(logging.Handler):
+    """Passes what NNCF says to our own log, for those who debug."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger.debug("NNCF: %s", record.getMessage())
+
+
+@contextlib.contextmanager
+def quiet_nncf() -> Iterator[None]:
+    """Keep NNCF from writing to stdout, where it logs and draws bars."""
+    theirs = logging.getLogger("nncf")
+    handlers = theirs.handlers
+    theirs.handlers = [_Ours()]
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        theirs.handlers = handlers
