@@ -36,6 +36,7 @@ PIECES: dict[str, Callable[[str], frame.Html]] = {
         accent="note",
         chips=[frame.chip(evil, evil, "note")],
     ),
+    "flag": lambda evil: frame.flag(evil, "error"),
     "section": lambda evil: frame.section(evil, frame.card(frame.code(evil)), meaning=evil),
     "facts": lambda evil: frame.facts([(evil, frame.strong(evil))], wide=[(evil, frame.Html(""))]),
     "table": lambda evil: frame.table([evil], [[frame.escaped(evil), frame.escaped(evil)]]),

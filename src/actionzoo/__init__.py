@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from actionzoo.datasets import VideoDataset as VideoDataset
     from actionzoo.datasets import open_dataset as open_dataset
     from actionzoo.errors import ActionZooError as ActionZooError
+    from actionzoo.exporting.config import ExportConfig as ExportConfig
+    from actionzoo.exporting.run import export as export
     from actionzoo.prediction import LabelScore as LabelScore
     from actionzoo.prediction import Prediction as Prediction
     from actionzoo.predictor import Predictor as Predictor
@@ -40,6 +42,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ActionZooError": "errors",
     "Clip": "clip",
+    "ExportConfig": "exporting.config",
     "Frame": "clip",
     "InputSpec": "spec",
     "LabelScore": "prediction",
@@ -55,6 +58,7 @@ _HOMES = {
     "Views": "spec",
     "Weights": "spec",
     "create_model": "zoo",
+    "export": "exporting.run",
     "get_spec": "catalog",
     "list_models": "catalog",
     "open_dataset": "datasets",
@@ -62,6 +66,7 @@ _HOMES = {
     "predict": "predictor",
     "train": "training.run",
 }
+_EXTRAS = {"datasets": "data", "exporting": "export"}
 __all__ = ["__version__", *_HOMES]
 
 
@@ -73,7 +78,7 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         from actionzoo.errors import MissingExtra
 
-        extra = "data" if _HOMES[name] == "datasets" else "train"
+        extra = _EXTRAS.get(_HOMES[name].partition(".")[0], "train")
         raise MissingExtra(extra, f"actionzoo.{name}") from error
 
 

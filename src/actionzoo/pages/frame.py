@@ -115,6 +115,11 @@ def chip(number: str, words: str, accent: Accent) -> Html:
     return Html(f'<li class="chip {accent}"><b>{escaped(number)}</b> {escaped(words)}</li>')
 
 
+def flag(words: object, accent: Accent) -> Html:
+    """Set words in the colour of what is good, or bad."""
+    return Html(f'<b class="flag {accent}">{escaped(words)}</b>')
+
+
 def section(
     title: str,
     *content: Html,

@@ -1,0 +1,1 @@
+"""From a model to files that leave, each with the proof that its numbers did not change."""

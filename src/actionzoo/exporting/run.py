@@ -1,0 +1,195 @@
+"""From a model to a folder of files with their proof: the steps in order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from actionzoo.conversion.forms import default_form, with_frames
+from actionzoo.download import Progress
+from actionzoo.errors import ConfigError
+from actionzoo.exporting.certificate import Certificate, write_certificate
+from actionzoo.exporting.clips import Clips
+from actionzoo.exporting.comparison import ROUNDS, certify
+from actionzoo.exporting.config import ExportConfig
+from actionzoo.exporting.data import choose_clips
+from actionzoo.exporting.folder import check_free, whole_folder
+from actionzoo.exporting.origin import Origin, open_origin
+from actionzoo.exporting.parity_page import write_parity_page
+from actionzoo.exporting.qat import fine_tune_quantised
+from actionzoo.exporting.writing import Job, reference, written
+from actionzoo.whole import write_whole
+
+logger = logging.getLogger(__name__)
+
+Report = Callable[[int, int], None]
+LABELS = "labels.txt"
+_LEAST_ROUNDS = 3
+
+
+def export(
+    model: str | os.PathLike[str],
+    *,
+    output: str | os.PathLike[str],
+    config: ExportConfig | None = None,
+    command: str = "",
+    download: Progress | None = None,
+    progress: Report | None = None,
+) -> Certificate:
+    """Write a model as files of OpenVINO or ONNX, and prove what became of its numbers.
+
+    ``output`` gets a folder a precision, ``parity.json``, ``parity.html`` and ``labels.txt``. It
+    takes its place whole: if anything fails, or every file was refused, what was there before
+    stays.
+
+    Args:
+        model: A name of the zoo, a run folder, a ``.safetensors`` of a run, or a model file.
+        output: A new folder.
+        config: What is wanted.
+        command: What was typed, for the record.
+        download: Called with the bytes done and to do while weights are downloaded.
+        progress: Told how many clips are done and to do.
+
+    Returns:
+        The proof: of every file how far it is from the original, how fast, how large.
+
+    Raises:
+        ActionZooError: The model, the videos or what is wanted cannot be used.
+    """
+    config, folder = config or ExportConfig(), Path(output)
+    check_free(folder, overwrite=config.overwrite)
+    origin = open_origin(model, weights=config.weights, progress=download)
+    _check(origin, config)
+    origin = _of_length(origin, config)
+    with ExitStack() as stack:
+        draft = stack.enter_context(whole_folder(folder))
+        proof = stack.enter_context(
+            choose_clips(
+                origin,
+                config.verify,
+                "val",
+                most=config.clips,
+                labels=config.labels,
+                progress=progress,
+            )
+        )
+        _check_labels(proof, config)
+        job = Job(
+            origin=origin,
+            config=config,
+            folder=draft,
+            proof=proof,
+            calibration=_calibration(origin, config, stack, progress),
+            tuned=_tuned(origin, config, folder),
+        )
+        files, refusals = written(job)
+        logger.info("comparing %d files on %d clips", len(files), len(proof))
+        certificate = certify(
+            reference(origin),
+            files,
+            proof,
+            folder=draft,
+            source=origin.source,
+            command=command,
+            refusals=refusals,
+            max_drop=config.max_drop,
+            # Few clips are chosen where a network is slow.
+            rounds=min(ROUNDS, max(_LEAST_ROUNDS, len(proof))),
+            progress=progress,
+        )
+        if files:
+            write_certificate(certificate, draft)
+            write_parity_page(certificate, proof, draft)
+            _write_labels(origin.spec.labels, draft / LABELS)
+    return certificate
+
+
+def _of_length(origin: Origin, config: ExportConfig) -> Origin:
+    """Return an origin whose clips have the frames that are wanted."""
+    if origin.module is None:
+        return origin
+    return replace(origin, spec=with_frames(origin.module, origin.spec, config.frames))
+
+
+def _calibration(
+    origin: Origin, config: ExportConfig, stack: ExitStack, progress: Report | None
+) -> Clips | None:
+    if "int8" not in config.precision or config.qat:
+        return None
+    most = config.calibration_clips
+    # Labels do not matter here.
+    clips = choose_clips(origin, config.calibrate, "train", most=most, progress=progress)
+    return stack.enter_context(clips)
+
+
+def _tuned(origin: Origin, config: ExportConfig, folder: Path) -> Origin | None:
+    """Fine-tune a run's network for int8; the checkpoints lie beside the folder until it is done.
+
+    Ctrl-C leaves them there, and the same command goes on.
+    """
+    if not config.qat:
+        return None
+    assert origin.run is not None
+    work = folder.absolute().parent / f"{folder.name}.qat"
+    done = fine_tune_quantised(
+        origin.run,
+        work,
+        data=None if config.calibrate is None else Path(config.calibrate),
+        epochs=config.qat_epochs,
+    )
+    shutil.rmtree(work)
+    return replace(origin, module=done.module)
+
+
+def _check_labels(proof: Clips, config: ExportConfig) -> None:
+    """Refuse to hold an accuracy that cannot be measured.
+
+    Raises:
+        ConfigError: Labels are not known.
+    """
+    if config.max_drop is not None and proof.targets() is None:
+        why = proof.unlabelled or "the clips have no labels"
+        raise ConfigError(
+            f"--max-drop needs labelled videos of the model's classes, and of {proof.source} "
+            f"labels are not known: {why}; give others with --verify DATA"
+        )
+
+
+def _check(origin: Origin, config: ExportConfig) -> None:
+    """Refuse, before anything is read, what cannot be.
+
+    Raises:
+        ConfigError: It cannot be.
+    """
+    changed = [
+        f"--{name.replace('_', '-')}"
+        for name in ("form", "layout", "frames", "batch", "embed_preprocessing")
+        if getattr(config, name) is not None
+    ]
+    if origin.module is None and changed:
+        raise ConfigError(
+            f"{origin.source} is a file, whose tensors stay as they are; leave out "
+            f"{', '.join(changed)}, or export the run or the checkpoint that it was made of"
+        )
+    if config.embed_preprocessing and (config.form or config.layout):
+        raise ConfigError(
+            "--embed-preprocessing makes a file of its own form, frames in and scores out; leave "
+            "out --form and --layout"
+        )
+    if config.qat and (config.form or default_form(origin.spec)) != "clip":
+        raise ConfigError("--qat is for one file from clips to logits: use --form clip")
+    if config.qat and origin.run is None:
+        raise ConfigError(
+            f"--qat fine-tunes the network of a run on its videos, and {origin.source} is none; "
+            "give the folder of a run of actionzoo train"
+        )
+
+
+def _write_labels(labels: Sequence[str], path: Path) -> None:
+    """Write class names in index order, one a line, as Open Model Zoo's demos read them."""
+    write_whole(path, "".join(f"{label}\n" for label in labels))
