@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from actionzoo.backends.engine import Engine, open_engine
+from actionzoo.backends.queued import QueuedBackend
 
 
-class CompositeBackend:
+class CompositeBackend(QueuedBackend):
     """Two files that are one model; may be called from several threads.
 
     Args:
@@ -25,17 +25,12 @@ class CompositeBackend:
     """
 
     def __init__(self, encoder: Path, decoder: Path, *, device: str = "CPU") -> None:
+        super().__init__("composite")
         self._encoder, self._decoder = open_engine(encoder, device), open_engine(decoder, device)
         self.spec = self._decoder.spec
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="composite")
 
-    def __call__(self, clips: np.ndarray) -> np.ndarray:
-        """Return logits (B, K) float32 of clips (B, C, T, H, W) float32."""
+    def _run(self, clips: np.ndarray) -> np.ndarray:
         return np.concatenate([self._look(clip) for clip in clips])
-
-    def submit(self, clips: np.ndarray) -> Future[np.ndarray]:
-        """Do the same in the background."""
-        return self._pool.submit(self, clips)
 
     def _look(self, clip: np.ndarray) -> np.ndarray:
         frames = np.moveaxis(clip, 1, 0)  # (T, C, H, W)

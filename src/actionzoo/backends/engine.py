@@ -55,10 +55,10 @@ def open_engine(path: Path, device: str) -> Engine:
 
 def _open_openvino(path: Path, device: str) -> Engine:
     core = import_openvino().Core()
-    device = openvino_backend._check_device(core, device)
-    network = openvino_backend._read_network(core, path)
+    device = openvino_backend.check_device(core, device)
+    network = openvino_backend.read_network(path)
     told = network.has_rt_info(PART_PATH)
-    compiled = core.compile_model(network, device, openvino_backend._settings(device))
+    compiled = core.compile_model(network, device, openvino_backend.device_settings(device))
     request, alone = compiled.create_infer_request(), threading.Lock()
     # Names as the file has them: compiling adds others.
     outputs = {name: compiled.output(name) for name in map(_name, network.outputs)}
@@ -69,7 +69,7 @@ def _open_openvino(path: Path, device: str) -> Engine:
             return {name: results[port] for name, port in outputs.items()}
 
     return Engine(
-        spec=openvino_backend._read_spec(network, path),
+        spec=openvino_backend.read_spec(network, path),
         part=network.get_rt_info(PART_PATH).astype(str) if told else None,
         ports={_name(port): _openvino_port(port) for port in network.inputs},
         run=run,
@@ -88,10 +88,10 @@ def _openvino_port(port: Any) -> Port:
 def _open_onnx(path: Path, device: str) -> Engine:
     if device.upper() != "CPU":
         raise ConfigError(f"there is no device {device!r} for onnx here; there is CPU")
-    session = onnx_backend._open(path, os.cpu_count() or 1)
+    session = onnx_backend.open_session(path, os.cpu_count() or 1)
     outputs = [port.name for port in session.get_outputs()]
     return Engine(
-        spec=onnx_backend._read_spec(session, path),
+        spec=onnx_backend.read_spec(session, path),
         part=session.get_modelmeta().custom_metadata_map.get(PART_KEY),
         ports={port.name: _onnx_port(port) for port in session.get_inputs()},
         run=lambda given: dict(zip(outputs, session.run(outputs, dict(given)), strict=True)),

@@ -62,11 +62,11 @@ class OnnxBackend(QueuedBackend):
         self, path: Path, *, spec: ModelSpec | None = None, threads: int | None = None
     ) -> None:
         super().__init__("onnx")
-        self._session = _open(path, threads or os.cpu_count() or 1)
+        self._session = open_session(path, threads or os.cpu_count() or 1)
         part = self._session.get_modelmeta().custom_metadata_map.get(PART_KEY)
         if part is not None:
             raise PartOfModel(path, part)
-        self.spec = spec or _read_spec(self._session, path)
+        self.spec = spec or read_spec(self._session, path)
         _check_fit(self._session, self.spec, path)
         inputs = {one.name: one.shape for one in self._session.get_inputs()}
         batch = inputs[self.spec.input.input_name][self.spec.input.layout.index("B")]
@@ -85,7 +85,13 @@ class OnnxBackend(QueuedBackend):
         return np.asarray(logits, np.float32).reshape(self._batch, -1)[: len(clips)]
 
 
-def _open(path: Path, threads: int) -> Any:
+def open_session(path: Path, threads: int) -> Any:
+    """Open a file with ONNX Runtime.
+
+    Raises:
+        BadWeights: It is not there, or cannot be read.
+        MissingExtra: ONNX Runtime is not installed.
+    """
     onnxruntime = import_onnxruntime()
     name = repr(os.fspath(path))
     if not path.is_file():
@@ -116,7 +122,12 @@ def _why_not_read(message: str) -> str:
     return "cannot be read as an ONNX model: it is damaged or something else; export it again"
 
 
-def _read_spec(session: Any, path: Path) -> ModelSpec:
+def read_spec(session: Any, path: Path) -> ModelSpec:
+    """Return the spec that a file carries in its metadata.
+
+    Raises:
+        BadWeights: It carries none, or one that cannot be used.
+    """
     text = session.get_modelmeta().custom_metadata_map.get(SPEC_KEY)
     if text is None:
         raise BadWeights(

@@ -150,10 +150,10 @@ class OpenVINOBackend:
         cache: Path | None = None,
     ) -> None:
         core = import_openvino().Core()
-        device = _check_device(core, device)
+        device = check_device(core, device)
         network = _read_network(core, path)
         _refuse_part(network, path)
-        self.spec = spec or _read_spec(network, path)
+        self.spec = spec or read_spec(network, path)
         _check_fit(network, self.spec, path)
         reshaped = fed is not None and fed.shape != self.spec.input.shape
         if fed is not None and reshaped:
@@ -217,7 +217,8 @@ class OpenVINOBackend:
         return np.asarray(output, np.float32).reshape(self._batch, -1)[: len(clips)]
 
 
-def _settings(device: str) -> dict[str, Any]:
+def device_settings(device: str) -> dict[str, Any]:
+    """Return what a device is told: to compute in float32 where it can, streams by the cores."""
     kind = device.partition(":")[0].partition(".")[0]
     if kind == "CPU":
         streams = max(1, (os.cpu_count() or 1) // CORES_PER_STREAM)
@@ -227,7 +228,7 @@ def _settings(device: str) -> dict[str, Any]:
 
 
 def _compile(core: Any, network: Any, path: Path, device: str, cache: Path | None) -> Any:
-    settings = _settings(device)
+    settings = device_settings(device)
     try:
         if cache is None:
             return core.compile_model(network, device, settings)
@@ -239,7 +240,7 @@ def _compile(core: Any, network: Any, path: Path, device: str, cache: Path | Non
         ) from error
 
 
-def _check_device(core: Any, device: str) -> str:
+def check_device(core: Any, device: str) -> str:
     """Return the name of a device as OpenVINO writes it.
 
     Raises:
@@ -333,7 +334,12 @@ def _refuse_part(network: Any, path: Path) -> None:
         raise PartOfModel(path, str(*parts))
 
 
-def _read_spec(network: Any, path: Path) -> ModelSpec:
+def read_spec(network: Any, path: Path) -> ModelSpec:
+    """Return the spec that a network carries, or that of the published one that it is.
+
+    Raises:
+        BadWeights: It has none.
+    """
     spec = told_spec(network, path) or spec_of_graph(network, path)
     if spec is None:
         raise BadWeights(

@@ -92,7 +92,11 @@ def to_onnx(piece: Piece) -> Any:
     written.model.metadata_props[SPEC_KEY] = piece.spec.to_json()
     if piece.part is not None:
         written.model.metadata_props[PART_KEY] = piece.part
-    return written.model_proto
+    graph = written.model_proto
+    # torch writes down for every node from which line of which file of this machine it came.
+    for part in (*graph.graph.node, *graph.graph.value_info, *graph.graph.initializer):
+        del part.metadata_props[:]
+    return graph
 
 
 def save_onnx(graph: Any, path: Path, *, precision: Precision = "fp32") -> None:

@@ -74,8 +74,14 @@ WHOLE_FRAMES = Bound(difference=None, agreement=0.98)
 differs in every pixel before the network begins."""
 
 
-def bound_of(precision: Precision, *, whole_frames: bool) -> Bound:
+TUNED = Bound(difference=None, agreement=0.0)
+"""Of a network that went on learning: other answers may be better ones, which accuracy tells."""
+
+
+def bound_of(precision: Precision, *, whole_frames: bool, tuned: bool = False) -> Bound:
     """Return what is asked of a file."""
+    if tuned:
+        return TUNED
     return WHOLE_FRAMES if whole_frames else BOUNDS[precision]
 
 
@@ -155,6 +161,8 @@ class Stage:
     """What its files want to be fed: the fields of its ``InputSpec`` as plain values."""
     takes_clips: bool = True
     """Whether one file takes clips and gives what is said of them, with nothing around it."""
+    tuned: bool = False
+    """Whether its network went on learning, so that it is not the reference's any more."""
     measured: Measured | None = None
     broken: tuple[str, ...] = ()
     """A sentence for each bound that is broken."""

@@ -64,6 +64,8 @@ class Candidate:
     """Runs it; its spec tells what the files want to be fed."""
     takes_clips: bool = True
     """Whether one file takes clips and gives what is said of them, with nothing around it."""
+    tuned: bool = False
+    """Whether its network went on learning."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -306,6 +308,7 @@ def _stage(
         precision=candidate.precision,
         input=spec.input,
         measured=measured,
+        tuned=candidate.tuned,
     )
     broken = broken_bounds(judged, changes, clips.facts)
     if max_drop is not None and measured.accuracy is not None:
@@ -319,6 +322,7 @@ def _stage(
         size_bytes=sum(path.stat().st_size for path in candidate.files) or None,
         input=json.loads(json.dumps(asdict(spec.input), default=str)),
         takes_clips=candidate.takes_clips,
+        tuned=candidate.tuned,
         measured=measured,
         broken=tuple(broken),
         notes=tuple(notes(judged, by_scores=beside.by_scores)),

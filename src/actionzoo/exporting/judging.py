@@ -38,6 +38,8 @@ class Judged:
     input: InputSpec
     """What its files want to be fed."""
     measured: Measured
+    tuned: bool = False
+    """Whether its network went on learning."""
 
 
 def broken_bounds(
@@ -50,7 +52,7 @@ def broken_bounds(
         changes: The clips on which its answer is another one.
         clips: All of them.
     """
-    bound = bound_of(judged.precision, whole_frames=judged.input.whole_frames)
+    bound = bound_of(judged.precision, whole_frames=judged.input.whole_frames, tuned=judged.tuned)
     measured, stage, told = judged.measured, judged.stage, []
     if not bound.allows(measured.max_difference):
         told.append(_too_far(stage, measured.max_difference, bound))
@@ -105,6 +107,11 @@ def notes(judged: Judged, *, by_scores: bool) -> list[str]:
         told.append(
             "it scales frames itself, by another filter than the reader's, so its difference has "
             f"no bound and its agreement that of {100 * WHOLE_FRAMES.agreement:g} %"
+        )
+    if judged.tuned:
+        told.append(
+            "it went on learning with the rounding of int8 in it, so it is judged by its accuracy, "
+            "not by the reference's answers"
         )
     if measured.over_fp32 is not None and measured.over_fp32 < 1:
         fp32 = measured.milliseconds * measured.over_fp32

@@ -196,7 +196,7 @@ def _warning(stage: Stage) -> str:
 
 def _bound(stage: Stage) -> Bound:
     whole_frames = bool((stage.input or {}).get("whole_frames"))
-    return bound_of(stage.precision, whole_frames=whole_frames)
+    return bound_of(stage.precision, whole_frames=whole_frames, tuned=stage.tuned)
 
 
 def _is_far(stage: Stage) -> bool:

@@ -473,5 +473,7 @@ def fold_weights(graph: Any) -> Any:
     del graph.graph.node[:], graph.graph.initializer[:]
     graph.graph.node.extend(left)
     graph.graph.initializer.extend(one for name, one in values.items() if name in used)
+    for part in (*graph.graph.node, *graph.graph.value_info, *graph.graph.initializer):
+        del part.metadata_props[:]  # from which line of torch each came
     onnx.checker.check_model(graph)
     return graph

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 Report = Callable[[int, int], None]
 LABELS = "labels.txt"
 _LEAST_ROUNDS = 3
+TUNED_DROP = 0.5
+"""Points of top-1 that fine-tuning for int8 may lose, unless told otherwise."""
 
 
 def export(
@@ -97,7 +100,7 @@ def export(
             source=origin.source,
             command=command,
             refusals=refusals,
-            max_drop=config.max_drop,
+            max_drop=_max_drop(config, proof),
             # Few clips are chosen where a network is slow.
             rounds=min(ROUNDS, max(_LEAST_ROUNDS, len(proof))),
             progress=progress,
@@ -141,9 +144,17 @@ def _tuned(origin: Origin, config: ExportConfig, folder: Path) -> Origin | None:
         work,
         data=None if config.calibrate is None else Path(config.calibrate),
         epochs=config.qat_epochs,
+        progress=sys.stderr.isatty(),
     )
     shutil.rmtree(work)
     return replace(origin, module=done.module)
+
+
+def _max_drop(config: ExportConfig, proof: Clips) -> float | None:
+    """Return how much accuracy may be lost: a network that went on learning answers for it."""
+    if config.max_drop is None and config.qat and proof.targets() is not None:
+        return TUNED_DROP
+    return config.max_drop
 
 
 def _check_labels(proof: Clips, config: ExportConfig) -> None:

@@ -101,6 +101,7 @@ def _write(job: Job, target: Target, precision: Precision, made: Sequence[Unit])
         files=files,
         backend=_open(made, files),
         takes_clips=made[0].part != STEP,
+        tuned=precision == "int8" and job.tuned is not None,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 WEIGHTED = {"Convolution": "convolution", "GroupConvolution": "convolution", "MatMul": "product"}
 """OpenVINO's operations with weights, by what a person calls them."""
+ONNX_WEIGHTED = ("Conv", "Gemm", "MatMul")
 _PASSED = ("Convert", "Multiply", "Subtract", "Reshape", "FakeQuantize", "Transpose")
 """What stands between stored weights and the operation that uses them."""
 
@@ -97,4 +98,21 @@ def before_weights(network: Any) -> list[str]:
             seen[name] = any(flowing) or name in layers
             if not seen[name]:
                 early.append(name)
+    return early
+
+
+def before_onnx_weights(graph: Any) -> list[str]:
+    """Do what ``before_weights`` does, for the nodes of an ``onnx.ModelProto``."""
+    stored = {tensor.name for tensor in graph.graph.initializer}
+    seen = {port.name: False for port in graph.graph.input if port.name not in stored}
+    early = []
+    for node in graph.graph.node:
+        flowing = [seen[name] for name in node.input if name in seen]
+        if not flowing:
+            continue
+        weighs = node.op_type in ONNX_WEIGHTED and any(name in stored for name in node.input[1:2])
+        after = any(flowing) or weighs
+        seen.update(dict.fromkeys(node.output, after))
+        if not after:
+            early.append(node.name)
     return early

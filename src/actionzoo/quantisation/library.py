@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+from actionzoo.backends.onnx_backend import import_onnxruntime
 from actionzoo.backends.openvino_backend import import_openvino
 from actionzoo.errors import MissingExtra
 
@@ -22,6 +23,9 @@ def import_nncf() -> Any:
     """
     # This makes openvino_telemetry be missing; without it NNCF has nothing to send with.
     import_openvino()
+    # NNCF imports it by itself, with its own telemetry.
+    with contextlib.suppress(MissingExtra):
+        import_onnxruntime()
     try:
         import nncf
         import nncf.telemetry.decorator

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from actionzoo.errors import ConfigError
 from actionzoo.quantisation.feeds import Feeds, Progress, Shape, check_feeds, dataset
-from actionzoo.quantisation.layers import before_weights
+from actionzoo.quantisation.layers import before_onnx_weights, before_weights
 from actionzoo.quantisation.library import import_nncf, quiet_nncf
 
 Preset = Literal["performance", "mixed"]
@@ -55,13 +56,15 @@ def quantise_openvino(
     shapes = openvino_shapes(network)
     check_feeds(feeds, shapes)
     logger.info("quantising on %d clips", len(feeds))
-    with quiet_nncf():
-        return nncf.quantize(
-            network.clone(),
-            dataset(nncf, feeds, list(shapes), progress),
+    return _quantised(
+        nncf,
+        network.clone,
+        dataset(nncf, feeds, list(shapes), progress),
+        {
             **openvino_settings(nncf, network, preset=preset, transformer=transformer, keep=keep),
-            subset_size=len(feeds),
-        )
+            "subset_size": len(feeds),
+        },
+    )
 
 
 def quantise_onnx(
@@ -84,17 +87,51 @@ def quantise_onnx(
     kinds = [node.op_type for node in graph.graph.node]
     if transformer is None:
         transformer = _attends(kinds)
-    with quiet_nncf():
-        quantised = nncf.quantize(
-            copy.deepcopy(graph),
-            dataset(nncf, feeds, list(shapes), progress),
-            preset=_preset(nncf, preset, kinds, transformer=transformer),
-            model_type=nncf.ModelType.TRANSFORMER if transformer else None,
-            ignored_scope=nncf.IgnoredScope(names=list(keep), validate=False),
-            subset_size=len(feeds),
-        )
+    quantised = _quantised(
+        nncf,
+        lambda: copy.deepcopy(graph),
+        dataset(nncf, feeds, list(shapes), progress),
+        {
+            "preset": _preset(nncf, preset, kinds, transformer=transformer),
+            "model_type": nncf.ModelType.TRANSFORMER if transformer else None,
+            "ignored_scope": nncf.IgnoredScope(
+                names=[*before_onnx_weights(graph), *keep], validate=False
+            ),
+            "subset_size": len(feeds),
+        },
+    )
     _label_alike(graph, quantised)
     return quantised
+
+
+def _quantised(nncf: Any, network: Callable[[], Any], clips: Any, settings: dict[str, Any]) -> Any:
+    """Let NNCF quantise, without correcting biases where it cannot do that.
+
+    It takes a constant that is added behind a convolution for its bias, which a constant of all
+    channels together is not.
+
+    Args:
+        nncf: The library.
+        network: Gives a copy that may be changed.
+        clips: What it is calibrated on.
+        settings: What NNCF is told.
+
+    Raises:
+        ConfigError: NNCF cannot quantise the network.
+    """
+    plain = nncf.AdvancedQuantizationParameters(disable_bias_correction=True)
+    with quiet_nncf():
+        try:
+            return nncf.quantize(network(), clips, **settings)
+        except (RuntimeError, ValueError, nncf.InternalError) as error:
+            logger.info("biases are not corrected: %s", error)
+        try:
+            return nncf.quantize(network(), clips, **settings, advanced_parameters=plain)
+        except (RuntimeError, ValueError, nncf.InternalError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ConfigError(
+                f"NNCF cannot quantise this network ({reason}); export with --precision fp16"
+            ) from error
 
 
 def openvino_settings(
