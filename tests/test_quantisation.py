@@ -146,8 +146,10 @@ def test_presets_follow_the_network(network):
     nncf = import_nncf()
     choose = {"preset": None, "transformer": None, "keep": ()}
     swish = openvino_settings(nncf, network, **choose)
-    assert swish["preset"] == nncf.QuantizationPreset.MIXED
+    assert swish["preset"] == nncf.QuantizationPreset.PERFORMANCE
     assert swish["model_type"] is None
+    attention = openvino_settings(nncf, network, **{**choose, "transformer": True})
+    assert attention["preset"] == nncf.QuantizationPreset.MIXED
     asked = openvino_settings(
         nncf, network, preset="performance", transformer=True, keep=["a layer"]
     )
