@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from actionzoo import ExportConfig, Predictor
 from actionzoo.backends.files import open_backend
 from actionzoo.catalog import get_spec
 from actionzoo.cli import main
-from actionzoo.errors import BadWeights, ConfigError, UnknownModel
+from actionzoo.errors import BadWeights, ConfigError, MissingExtra, UnknownModel
 from actionzoo.exporting import writing
 from actionzoo.exporting.certificate import read_certificate
 from actionzoo.exporting.folder import check_free, whole_folder
@@ -168,6 +169,16 @@ def test_fine_tuning_needs_a_run(tmp_path: Path) -> None:
     config = ExportConfig(precision=("int8",), qat=True)
     with pytest.raises(ConfigError, match="--qat fine-tunes the network of a run on its videos"):
         actionzoo.export("figures10", output=tmp_path / "out", config=config)
+
+
+def test_what_is_not_installed_is_said_before_anything_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "nncf", None)
+    config = ExportConfig(precision=("fp32", "int8"))
+    with pytest.raises(MissingExtra, match=r"pip install 'actionzoo\[export\]'"):
+        actionzoo.export("figures10", output=tmp_path / "out", config=config)
+    assert not caplog.records
 
 
 # A folder takes its place whole.

@@ -171,7 +171,10 @@ def _run(arguments: argparse.Namespace) -> int:
             progress=clips,
         )
     _print(certificate)
-    print(f"{arguments.output / 'parity.html'}: which file to ship, and why", file=sys.stderr)
+    page = arguments.output / "parity.html"
+    written = any(stage.files for stage in certificate.stages)
+    told = f"{page}: which file to ship, and why" if written else "nothing was written"
+    print(told, file=sys.stderr)
     return DONE if certificate.holds else SOME_FAILED
 
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from actionzoo.backends.onnx_backend import import_onnxruntime
 from actionzoo.conversion.forms import default_form, with_frames
 from actionzoo.download import Progress
 from actionzoo.errors import ConfigError
@@ -24,6 +25,7 @@ from actionzoo.exporting.origin import Origin, open_origin
 from actionzoo.exporting.parity_page import write_parity_page
 from actionzoo.exporting.qat import fine_tune_quantised
 from actionzoo.exporting.writing import Job, reference, written
+from actionzoo.quantisation import import_nncf
 from actionzoo.whole import write_whole
 
 logger = logging.getLogger(__name__)
@@ -66,6 +68,7 @@ def export(
     """
     config, folder = config or ExportConfig(), Path(output)
     check_free(folder, overwrite=config.overwrite)
+    _import_what_is_needed(config)
     origin = open_origin(model, weights=config.weights, progress=download)
     _check(origin, config)
     origin = _of_length(origin, config)
@@ -110,6 +113,18 @@ def export(
             write_parity_page(certificate, proof, draft)
             _write_labels(origin.spec.labels, draft / LABELS)
     return certificate
+
+
+def _import_what_is_needed(config: ExportConfig) -> None:
+    """Say what is not installed before anything is done.
+
+    Raises:
+        MissingExtra: Something is not.
+    """
+    if "int8" in config.precision:
+        import_nncf()
+    if "onnx" in config.to:
+        import_onnxruntime()
 
 
 def _of_length(origin: Origin, config: ExportConfig) -> Origin:
