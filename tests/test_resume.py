@@ -129,12 +129,12 @@ def test_ctrl_c_ends_the_command_in_order(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A real signal, as the terminal sends it, in the second epoch."""
+    """What Python makes of the terminal's signal, in the second epoch."""
     real: Callable[..., torch.Tensor] = Classifier.training_step
 
     def training_step(self: Classifier, *args: object) -> torch.Tensor:
         if self.current_epoch == 3:  # passes over the data, of which an epoch has two
-            os.kill(os.getpid(), signal.SIGINT)
+            raise KeyboardInterrupt
         return real(self, *args)
 
     run = tmp_path / "run"

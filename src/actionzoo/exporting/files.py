@@ -24,6 +24,7 @@ from actionzoo.exporting.config import ExportConfig, Precision, Target
 from actionzoo.exporting.origin import Origin
 from actionzoo.exporting.qat import fold_weights
 from actionzoo.quantisation import Run, quantise_onnx, quantise_openvino
+from actionzoo.quantisation.layers import in_integers
 from actionzoo.spec import InputSpec, ModelSpec
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ class Kind:
     """From a model file to a network."""
     quantise: Callable[[Any, Sequence[Fed]], Any]
     """From a network and what it is fed to the network in 8 bits."""
+    in_8_bits: Callable[[Any], bool]
+    """Whether anything in a network computes in 8 bits."""
     fold: Callable[[Any], Any]
     """From a network that rounds its weights to one that stores them rounded."""
     save: Callable[[Any, Path, Precision], None]
@@ -195,6 +198,7 @@ KINDS: dict[Target, Kind] = {
         convert=to_openvino,
         read=_read_for_openvino,
         quantise=quantise_openvino,
+        in_8_bits=lambda network: bool(in_integers(network)),
         fold=lambda network: network,
         save=_save_ir,
     ),
@@ -203,6 +207,7 @@ KINDS: dict[Target, Kind] = {
         convert=to_onnx,
         read=_read_for_onnx,
         quantise=quantise_onnx,
+        in_8_bits=lambda graph: any(one.op_type == "QuantizeLinear" for one in graph.graph.node),
         fold=fold_weights,
         save=_save_onnx,
     ),

@@ -13,7 +13,7 @@ from actionzoo.backends.composite import CompositeBackend
 from actionzoo.backends.files import open_backend
 from actionzoo.backends.stepped import STEP, SteppedModel
 from actionzoo.backends.torch_backend import TorchBackend
-from actionzoo.errors import ActionZooError
+from actionzoo.errors import ActionZooError, ConfigError
 from actionzoo.exporting.clips import Clips
 from actionzoo.exporting.comparison import Candidate, Refusal
 from actionzoo.exporting.config import ExportConfig, Precision, Target
@@ -120,6 +120,12 @@ def _in_8_bits(job: Job, target: Target, made: Sequence[Unit]) -> list[Unit]:
         judge=partial(accuracy, unit=unit, clips=job.proof),
         max_drop=config.max_drop,
     )
+    if not kind.in_8_bits(done.network):
+        raise ConfigError(
+            f"int8 loses more than {config.max_drop:g} points of top-1 unless every layer goes "
+            "back to float; allow more (--max-drop), calibrate on more clips like those to verify "
+            "on, or take --precision fp16"
+        )
     for layer in done.reverted:
         logger.info("back in floating point: %s", layer)
     return [replace(unit, network=done.network)]
