@@ -17,7 +17,7 @@ from actionzoo.download import Progress
 from actionzoo.errors import ConfigError
 from actionzoo.exporting.certificate import Certificate, write_certificate
 from actionzoo.exporting.clips import Clips
-from actionzoo.exporting.comparison import ROUNDS, certify
+from actionzoo.exporting.comparison import ROUNDS, Candidate, Refusal, certify
 from actionzoo.exporting.config import ExportConfig
 from actionzoo.exporting.data import choose_clips
 from actionzoo.exporting.folder import check_free, whole_folder
@@ -74,17 +74,7 @@ def export(
     origin = _of_length(origin, config)
     with ExitStack() as stack:
         draft = stack.enter_context(whole_folder(folder))
-        proof = stack.enter_context(
-            choose_clips(
-                origin,
-                config.verify,
-                "val",
-                most=config.clips,
-                labels=config.labels,
-                progress=progress,
-            )
-        )
-        _check_labels(proof, config)
+        proof = stack.enter_context(_proof(origin, config, progress))
         job = Job(
             origin=origin,
             config=config,
@@ -94,25 +84,56 @@ def export(
             tuned=_tuned(origin, config, folder),
         )
         files, refusals = written(job)
-        logger.info("comparing %d files on %d clips", len(files), len(proof))
-        certificate = certify(
-            reference(origin),
-            files,
-            proof,
-            folder=draft,
-            source=origin.source,
-            command=command,
-            refusals=refusals,
-            max_drop=_max_drop(config, proof),
-            # Few clips are chosen where a network is slow.
-            rounds=min(ROUNDS, max(_LEAST_ROUNDS, len(proof))),
-            progress=progress,
-        )
+        certificate = _certified(job, files, refusals, command=command, progress=progress)
         if files:
             write_certificate(certificate, draft)
             write_parity_page(certificate, proof, draft)
             _write_labels(origin.spec.labels, draft / LABELS)
     return certificate
+
+
+def _certified(
+    job: Job,
+    files: Sequence[Candidate],
+    refusals: Sequence[Refusal],
+    *,
+    command: str,
+    progress: Report | None,
+) -> Certificate:
+    """Compare the files with what they were made of."""
+    logger.info("comparing %d files on %d clips", len(files), len(job.proof))
+    return certify(
+        reference(job.origin),
+        files,
+        job.proof,
+        folder=job.folder,
+        source=job.origin.source,
+        command=command,
+        refusals=refusals,
+        max_drop=_max_drop(job.config, job.proof),
+        # Few clips are chosen where a network is slow.
+        rounds=min(ROUNDS, max(_LEAST_ROUNDS, len(job.proof))),
+        progress=progress,
+    )
+
+
+def _proof(origin: Origin, config: ExportConfig, progress: Report | None) -> Clips:
+    """Return the clips to verify on.
+
+    Raises:
+        ConfigError: An accuracy is to be held, and labels are not known.
+    """
+    proof = choose_clips(
+        origin, config.verify, "val", most=config.clips, labels=config.labels, progress=progress
+    )
+    if config.max_drop is not None and proof.targets() is None:
+        why = proof.unlabelled or "the clips have no labels"
+        proof.close()
+        raise ConfigError(
+            f"--max-drop needs labelled videos of the model's classes, and of {proof.source} "
+            f"labels are not known: {why}; give others with --verify DATA"
+        )
+    return proof
 
 
 def _import_what_is_needed(config: ExportConfig) -> None:
@@ -170,20 +191,6 @@ def _max_drop(config: ExportConfig, proof: Clips) -> float | None:
     if config.max_drop is None and config.qat and proof.targets() is not None:
         return TUNED_DROP
     return config.max_drop
-
-
-def _check_labels(proof: Clips, config: ExportConfig) -> None:
-    """Refuse to hold an accuracy that cannot be measured.
-
-    Raises:
-        ConfigError: Labels are not known.
-    """
-    if config.max_drop is not None and proof.targets() is None:
-        why = proof.unlabelled or "the clips have no labels"
-        raise ConfigError(
-            f"--max-drop needs labelled videos of the model's classes, and of {proof.source} "
-            f"labels are not known: {why}; give others with --verify DATA"
-        )
 
 
 def _check(origin: Origin, config: ExportConfig) -> None:
