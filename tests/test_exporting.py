@@ -19,6 +19,7 @@ from actionzoo.exporting import writing
 from actionzoo.exporting.certificate import read_certificate
 from actionzoo.exporting.folder import check_free, whole_folder
 from actionzoo.exporting.origin import open_origin
+from actionzoo.quantisation import Feeds, Quantised, quantise_openvino
 from runs import config as run_config
 from runs import write_classes, write_noise
 
@@ -156,6 +157,20 @@ def test_int8_that_loses_too_much_is_refused(
     assert "7.0 points" in certificate.stages[1].refused
     assert certificate.recommended.stage == "openvino fp32"
     assert not (tmp_path / "out" / "int8").exists()
+
+
+def test_layers_that_went_back_are_told(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def held(network: object, feeds: Feeds, **named: object) -> Quantised:
+        mended = quantise_openvino(network, feeds)
+        return Quantised(network=mended, before=1, plain=0.9, after=1, reverted=("layer 2 of 9",))
+
+    monkeypatch.setattr(writing, "quantise_within", held)
+    config = ExportConfig(precision=("fp32", "int8"), max_drop=100)
+    certificate = actionzoo.export(run, output=tmp_path / "out", config=config)
+    assert "back in floating point: layer 2 of 9" in certificate.stages[1].notes
+    assert "layer 2 of 9" in (tmp_path / "out" / "parity.html").read_text()
 
 
 def test_an_accuracy_without_labels_cannot_be_held(exported: Path, tmp_path: Path) -> None:

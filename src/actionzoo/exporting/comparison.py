@@ -66,6 +66,8 @@ class Candidate:
     """Whether one file takes clips and gives what is said of them, with nothing around it."""
     tuned: bool = False
     """Whether its network went on learning."""
+    notes: tuple[str, ...] = ()
+    """What is to be known of how it was made, a sentence each."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -325,7 +327,7 @@ def _stage(
         tuned=candidate.tuned,
         measured=measured,
         broken=tuple(broken),
-        notes=tuple(notes(judged, by_scores=beside.by_scores)),
+        notes=(*candidate.notes, *notes(judged, by_scores=beside.by_scores)),
         changes=changes,
     )
 

@@ -91,28 +91,33 @@ def _refusal(target: Target, precision: Precision, error: ActionZooError) -> Ref
 def _write(job: Job, target: Target, precision: Precision, made: Sequence[Unit]) -> Candidate:
     kind = KINDS[target]
     logger.info("writing %s %s", target, precision)
+    notes: tuple[str, ...] = ()
     if precision == "int8":
-        made = _in_8_bits(job, target, made)
+        made, notes = _in_8_bits(job, target, made)
     files = save(made, kind, job.folder / precision, precision)
     return Candidate(
         stage=f"{target} {precision}",
         target=target,
         precision=precision,
         files=files,
-        backend=_open(made, files),
+        backend=_opened(made, files),
+        notes=notes,
         takes_clips=made[0].part != STEP,
         tuned=precision == "int8" and job.tuned is not None,
     )
 
 
-def _in_8_bits(job: Job, target: Target, made: Sequence[Unit]) -> list[Unit]:
-    """Return networks in 8 bits: fine-tuned, held to an accuracy, or just calibrated."""
+def _in_8_bits(
+    job: Job, target: Target, made: Sequence[Unit]
+) -> tuple[list[Unit], tuple[str, ...]]:
+    """Return networks in 8 bits, fine-tuned, held to an accuracy or just calibrated, and notes."""
     kind, config = KINDS[target], job.config
     if job.tuned is not None:
-        return [kind.folded(one) for one in units(job.tuned, kind, config)]
+        return [kind.folded(one) for one in units(job.tuned, kind, config)], ()
     assert job.calibration is not None
     if config.max_drop is None or len(made) > 1 or made[0].part is not None:
-        return [quantised(one, kind, job.calibration, config.calibration_clips) for one in made]
+        most = config.calibration_clips
+        return [quantised(one, kind, job.calibration, most) for one in made], ()
     (unit,) = made
     done = quantise_within(
         unit.network,
@@ -126,13 +131,27 @@ def _in_8_bits(job: Job, target: Target, made: Sequence[Unit]) -> list[Unit]:
             "back to float; allow more (--max-drop), calibrate on more clips like those to verify "
             "on, or take --precision fp16"
         )
-    for layer in done.reverted:
-        logger.info("back in floating point: %s", layer)
-    return [replace(unit, network=done.network)]
+    notes = tuple(f"back in floating point: {layer}" for layer in done.reverted)
+    for note in notes:
+        logger.info(note)
+    return [replace(unit, network=done.network)], notes
+
+
+def _opened(made: Sequence[Unit], files: Sequence[Path]) -> Backend:
+    """Open files as their users would; what cannot be opened is not left behind.
+
+    Raises:
+        ActionZooError: They cannot be opened.
+    """
+    try:
+        return _open(made, files)
+    except ActionZooError:
+        for file in files:
+            file.unlink()
+        raise
 
 
 def _open(made: Sequence[Unit], files: Sequence[Path]) -> Backend:
-    """Open files as their users would."""
     models = [one for one in files if one.suffix != ".bin"]
     if len(models) == 2:
         return CompositeBackend(*models)
