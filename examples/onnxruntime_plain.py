@@ -8,7 +8,10 @@ Needs numpy, PyAV and ONNX Runtime, and plain_video.py beside this file.
 from __future__ import annotations
 
 import json
+import os
 import sys
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # the import alone would report over the network
 
 import onnxruntime
 from plain_video import fed_clips, mean_scores, print_best

@@ -242,6 +242,8 @@ def test_what_cannot_be_exported_says_so(tmp_path: Path) -> None:
         open_origin("x3d_s_kinetics400", weights="missing.pth")
     with pytest.raises(ConfigError, match="has its own parameters; leave it out"):
         open_origin(tmp_path / "model.xml", weights="none")
+    with pytest.raises(ConfigError, match="names its weights, and --weights 'none' others"):
+        open_origin("x3d_s_kinetics400@kinetics400", weights="none")
 
 
 @pytest.mark.parametrize(
@@ -250,7 +252,10 @@ def test_what_cannot_be_exported_says_so(tmp_path: Path) -> None:
         ({"precision": ("fp8",)}, "precision is 'fp8'; it is one or more of fp32, fp16, int8"),
         ({"to": ()}, "to is nothing; it is one or more of openvino, onnx"),
         ({"clips": 0}, "clips is 0; it is at least 1"),
-        ({"max_drop": 0.5}, "max_drop is for int8; add int8 to the precisions"),
+        ({"max_drop": 0.5}, "max_drop is of no use without int8 in precision"),
+        ({"calibrate": "clips"}, "calibrate is of no use without int8 in precision"),
+        ({"qat_epochs": 3, "precision": ("int8",)}, "qat_epochs is of no use without qat"),
+        ({"labels": "weizmann10"}, "labels is of no use without verify"),
         ({"max_drop": -1.0, "precision": ("int8",)}, "it is in points, 0 to 100"),
     ],
 )

@@ -214,6 +214,19 @@ def test_layers_of_onnx_go_back_too(graph, feeds, judge):
     assert {"stem", "depthwise", "point", "head"} & set(result.reverted)
 
 
+def test_a_fault_of_nncf_is_a_sentence(network, feeds, judge, monkeypatch):
+    asked = []
+
+    def fails(*_, advanced_quantization_parameters, **__):
+        asked.append(advanced_quantization_parameters.disable_bias_correction)
+        raise RuntimeError("cannot reshape array of size 24 into shape (1,)")
+
+    monkeypatch.setattr(import_nncf(), "quantize_with_accuracy_control", fails)
+    with pytest.raises(ConfigError, match=r"cannot quantise this network \(cannot reshape"):
+        quantise_within(network, feeds, judge=judge, max_drop=0)
+    assert asked == [False, True]
+
+
 def test_what_cannot_be_held_is_refused_and_measured(network, feeds):
     answers = iter([0.9])
     with pytest.raises(

@@ -70,10 +70,30 @@ def log_progress(
         videos: Tells how many of them an item is.
         clock: Tells the time in seconds.
     """
-    done, told = 0, clock()
+    done, tell = 0, logged_steps(what, clock=clock)
     for item in items:
         yield item
-        done, now = done + videos(item), clock()
+        done += videos(item)
+        tell(done, total)
+
+
+def logged_steps(
+    what: str, *, unit: str = "videos", clock: Callable[[], float] = time.monotonic
+) -> Callable[[int, int], None]:
+    """Return what is to be told how many are done and to do, and logs it about every 20 s.
+
+    Args:
+        what: Said before the numbers, such as ``features``.
+        unit: What is counted.
+        clock: Tells the time in seconds.
+    """
+    told = clock()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        now = clock()
         if done < total and now - told >= _EVERY_SECONDS:
             told = now
-            logger.info("%s: %s of %s videos", what, f"{done:,}", f"{total:,}")
+            logger.info("%s: %s of %s %s", what, f"{done:,}", f"{total:,}", unit)
+
+    return tell

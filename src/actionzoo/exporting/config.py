@@ -69,9 +69,17 @@ class ExportConfig:
                 raise ConfigError(f"{name} is {value}; it is at least 1")
         if self.max_drop is not None and not 0 <= self.max_drop <= 100:
             raise ConfigError(f"max_drop is {self.max_drop}; it is in points, 0 to 100")
-        for name, value in (("max_drop", self.max_drop), ("qat", self.qat or None)):
-            if value is not None and "int8" not in self.precision:
-                raise ConfigError(f"{name} is for int8; add int8 to the precisions")
+        _check_company("max_drop", self.max_drop, "int8 in precision", "int8" in self.precision)
+        _check_company("qat", self.qat or None, "int8 in precision", "int8" in self.precision)
+        _check_company("calibrate", self.calibrate, "int8 in precision", "int8" in self.precision)
+        _check_company("qat_epochs", self.qat_epochs, "qat", self.qat)
+        _check_company("labels", self.labels, "verify, whose classes it names", self.verify)
+
+
+def _check_company(name: str, value: object, other: str, there: object) -> None:
+    """Refuse a value that would be passed over without another one."""
+    if value is not None and not there:
+        raise ConfigError(f"{name} is of no use without {other}; give both or neither")
 
 
 def _check_words(name: str, words: tuple[str, ...], allowed: object) -> None:

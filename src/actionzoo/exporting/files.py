@@ -26,6 +26,7 @@ from actionzoo.exporting.qat import fold_weights
 from actionzoo.quantisation import Run, quantise_onnx, quantise_openvino
 from actionzoo.quantisation.layers import in_integers
 from actionzoo.spec import InputSpec, ModelSpec
+from actionzoo.workers import logged_steps
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +45,8 @@ class Kind:
     """From a piece to a network."""
     read: Callable[[Path, ModelSpec], Any]
     """From a model file to a network."""
-    quantise: Callable[[Any, Sequence[Fed]], Any]
-    """From a network and what it is fed to the network in 8 bits."""
+    quantise: Callable[..., Any]
+    """From a network and what it is fed to the network in 8 bits; ``progress`` is told how far."""
     in_8_bits: Callable[[Any], bool]
     """Whether anything in a network computes in 8 bits."""
     fold: Callable[[Any], Any]
@@ -120,7 +121,8 @@ def converted(made: Sequence[Piece], kind: Kind) -> list[Unit]:
 
 def quantised(unit: Unit, kind: Kind, clips: Clips, most: int) -> Unit:
     """Return a network in 8 bits, calibrated on clips."""
-    return replace(unit, network=kind.quantise(unit.network, feeds(unit, clips, most)))
+    fed, told = feeds(unit, clips, most), logged_steps("calibrating", unit="clips")
+    return replace(unit, network=kind.quantise(unit.network, fed, progress=told))
 
 
 def feeds(unit: Unit, clips: Clips, most: int) -> list[Fed]:

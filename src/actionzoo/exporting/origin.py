@@ -66,6 +66,11 @@ def open_origin(
     path = Path(model)
     zoo_name, _, tag = os.fspath(model).partition("@")
     if zoo_name in list_models() and not path.exists():
+        if tag and weights != PRETRAINED:
+            raise ConfigError(
+                f"{os.fspath(model)!r} names its weights, and --weights {weights!r} others; leave "
+                "out one of the two"
+            )
         return _of_zoo(zoo_name, tag or weights, progress)
     if weights != PRETRAINED:
         raise ConfigError(

@@ -30,7 +30,7 @@ from torch.overrides import TorchFunctionMode
 from actionzoo.errors import ConfigError
 from actionzoo.loading import EvalClips
 from actionzoo.models.convolution import Conv3d
-from actionzoo.quantisation import import_nncf, quiet_nncf
+from actionzoo.quantisation import import_nncf, nncf_at_work
 from actionzoo.saved import BEST_WEIGHTS, load_run, save_network
 from actionzoo.spec import ModelSpec
 from actionzoo.training.classifier import Diverged
@@ -360,7 +360,7 @@ def quantised(nncf: Any, model: nn.Module, clips: Sequence[np.ndarray]) -> nn.Mo
     shown = [torch.from_numpy(one) for one in clips]
     called = _called(model, shown[0])
     attends = called & {"softmax", "scaled_dot_product_attention"} and "layer_norm" in called
-    with quiet_nncf():
+    with nncf_at_work(nncf):
         made = nncf.quantize(
             model,
             nncf.Dataset(shown),

@@ -20,6 +20,7 @@ from actionzoo.exporting.config import ExportConfig, Precision, Target
 from actionzoo.exporting.files import KINDS, Unit, accuracy, feeds, quantised, save, units
 from actionzoo.exporting.origin import Origin
 from actionzoo.quantisation import quantise_within
+from actionzoo.workers import logged_steps
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +125,7 @@ def _in_8_bits(
         feeds(unit, job.calibration, config.calibration_clips),
         judge=partial(accuracy, unit=unit, clips=job.proof),
         max_drop=config.max_drop,
+        progress=logged_steps("calibrating", unit="clips"),
     )
     if not kind.in_8_bits(done.network):
         raise ConfigError(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from actionzoo.quantisation.feeds import Feeds as Feeds
 from actionzoo.quantisation.library import import_nncf as import_nncf
-from actionzoo.quantisation.library import quiet_nncf as quiet_nncf
+from actionzoo.quantisation.library import nncf_at_work as nncf_at_work
 from actionzoo.quantisation.plain import quantise_onnx as quantise_onnx
 from actionzoo.quantisation.plain import quantise_openvino as quantise_openvino
 from actionzoo.quantisation.within import Judge as Judge

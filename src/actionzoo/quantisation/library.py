@@ -10,7 +10,7 @@ from typing import Any
 
 from actionzoo.backends.onnx_backend import import_onnxruntime
 from actionzoo.backends.openvino_backend import import_openvino
-from actionzoo.errors import MissingExtra
+from actionzoo.errors import ActionZooError, ConfigError, MissingExtra
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +44,34 @@ class _Ours(logging.Handler):
         logger.debug("NNCF: %s", record.getMessage())
 
 
+class CannotQuantise(ConfigError):
+    """NNCF failed at a network."""
+
+
 @contextlib.contextmanager
-def quiet_nncf() -> Iterator[None]:
+def nncf_at_work(nncf: Any) -> Iterator[None]:
+    """Let NNCF compute, without its talk, and say in a sentence where it fails.
+
+    Args:
+        nncf: The library.
+
+    Raises:
+        CannotQuantise: It failed.
+    """
+    try:
+        with _quiet():
+            yield
+    except ActionZooError:
+        raise
+    except (RuntimeError, ValueError, nncf.InternalError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CannotQuantise(
+            f"NNCF cannot quantise this network ({reason}); export with --precision fp16"
+        ) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
     """Keep NNCF from writing to stdout, where it logs and draws bars."""
     theirs = logging.getLogger("nncf")
     handlers = theirs.handlers

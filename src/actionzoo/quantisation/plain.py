@@ -11,15 +11,16 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from actionzoo.errors import ConfigError
 from actionzoo.quantisation.feeds import Feeds, Progress, Shape, check_feeds, dataset
 from actionzoo.quantisation.layers import before_onnx_weights, before_weights
-from actionzoo.quantisation.library import import_nncf, quiet_nncf
+from actionzoo.quantisation.library import CannotQuantise, import_nncf, nncf_at_work
 
 Preset = Literal["performance", "mixed"]
 """How what flows between layers is quantised: symmetrically, or with a zero point of its own."""
+
+Quantised = TypeVar("Quantised")
 
 logger = logging.getLogger(__name__)
 
@@ -53,14 +54,17 @@ def quantise_openvino(
     shapes = openvino_shapes(network)
     check_feeds(feeds, shapes)
     logger.info("quantising on %d clips", len(feeds))
-    return _quantised(
+    clips = dataset(nncf, feeds, list(shapes), progress)
+    settings = openvino_settings(nncf, network, preset=preset, transformer=transformer, keep=keep)
+    return correcting_biases(
         nncf,
-        network.clone,
-        dataset(nncf, feeds, list(shapes), progress),
-        {
-            **openvino_settings(nncf, network, preset=preset, transformer=transformer, keep=keep),
-            "subset_size": len(feeds),
-        },
+        lambda advanced: nncf.quantize(
+            network.clone(),
+            clips,
+            subset_size=len(feeds),
+            advanced_parameters=advanced,
+            **settings,
+        ),
     )
 
 
@@ -84,24 +88,25 @@ def quantise_onnx(
     kinds = [node.op_type for node in graph.graph.node]
     if transformer is None:
         transformer = _attends(kinds)
-    quantised = _quantised(
+    clips = dataset(nncf, feeds, list(shapes), progress)
+    kept = nncf.IgnoredScope(names=[*before_onnx_weights(graph), *keep], validate=False)
+    quantised = correcting_biases(
         nncf,
-        lambda: copy.deepcopy(graph),
-        dataset(nncf, feeds, list(shapes), progress),
-        {
-            "preset": _preset(nncf, preset, transformer=transformer),
-            "model_type": nncf.ModelType.TRANSFORMER if transformer else None,
-            "ignored_scope": nncf.IgnoredScope(
-                names=[*before_onnx_weights(graph), *keep], validate=False
-            ),
-            "subset_size": len(feeds),
-        },
+        lambda advanced: nncf.quantize(
+            copy.deepcopy(graph),
+            clips,
+            preset=_preset(nncf, preset, transformer=transformer),
+            model_type=nncf.ModelType.TRANSFORMER if transformer else None,
+            ignored_scope=kept,
+            subset_size=len(feeds),
+            advanced_parameters=advanced,
+        ),
     )
     _label_alike(graph, quantised)
     return quantised
 
 
-def _quantised(nncf: Any, network: Callable[[], Any], clips: Any, settings: dict[str, Any]) -> Any:
+def correcting_biases(nncf: Any, quantise: Callable[[Any], Quantised]) -> Quantised:
     """Let NNCF quantise, without correcting biases where it cannot do that.
 
     It takes a constant that is added behind a convolution for its bias, which a constant of all
@@ -109,26 +114,18 @@ def _quantised(nncf: Any, network: Callable[[], Any], clips: Any, settings: dict
 
     Args:
         nncf: The library.
-        network: Gives a copy that may be changed.
-        clips: What it is calibrated on.
-        settings: What NNCF is told.
+        quantise: Has NNCF quantise a copy of the network, with the advanced parameters it is given.
 
     Raises:
-        ConfigError: NNCF cannot quantise the network.
+        CannotQuantise: NNCF cannot quantise the network.
     """
-    plain = nncf.AdvancedQuantizationParameters(disable_bias_correction=True)
-    with quiet_nncf():
-        try:
-            return nncf.quantize(network(), clips, **settings)
-        except (RuntimeError, ValueError, nncf.InternalError) as error:
-            logger.info("biases are not corrected: %s", error)
-        try:
-            return nncf.quantize(network(), clips, **settings, advanced_parameters=plain)
-        except (RuntimeError, ValueError, nncf.InternalError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ConfigError(
-                f"NNCF cannot quantise this network ({reason}); export with --precision fp16"
-            ) from error
+    try:
+        with nncf_at_work(nncf):
+            return quantise(nncf.AdvancedQuantizationParameters())
+    except CannotQuantise as error:
+        logger.info("biases are not corrected: %s", error.__cause__)
+    with nncf_at_work(nncf):
+        return quantise(nncf.AdvancedQuantizationParameters(disable_bias_correction=True))
 
 
 def openvino_settings(

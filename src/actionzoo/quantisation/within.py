@@ -22,9 +22,10 @@ from actionzoo.quantisation.layers import (
     described_onnx,
     in_integers,
 )
-from actionzoo.quantisation.library import import_nncf, quiet_nncf
+from actionzoo.quantisation.library import import_nncf
 from actionzoo.quantisation.plain import (
     Preset,
+    correcting_biases,
     openvino_settings,
     openvino_shapes,
     quantise_onnx,
@@ -160,21 +161,25 @@ def _controlled(network: Any, order: _Order) -> Any:
     settings = openvino_settings(
         nncf, network, preset=order.preset, transformer=order.transformer, keep=()
     )
-    with quiet_nncf():
-        return nncf.quantize_with_accuracy_control(
+    clips = dataset(nncf, order.feeds, names, None)
+    return correcting_biases(
+        nncf,
+        lambda advanced: nncf.quantize_with_accuracy_control(
             network.clone(),
-            dataset(nncf, order.feeds, names, None),
+            clips,
             ranked,
             _Validation(order.judge),
             max_drop=order.max_drop / 100 + 1e-8,
             subset_size=len(order.feeds),
             **settings,
+            advanced_quantization_parameters=advanced,
             advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
                 max_num_iterations=MOST_STEPS,
                 ranking_subset_size=RANKED_ON,
                 num_ranking_workers=1,
             ),
-        )
+        ),
+    )
 
 
 class _Validation:
