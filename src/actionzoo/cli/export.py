@@ -193,9 +193,9 @@ def _print(certificate: Certificate) -> None:
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     console.print(_table(certificate))
     for stage in certificate.stages:
-        reasons = [stage.refused] if stage.refused else list(stage.broken)
-        for reason in reasons:
-            console.print(f"{stage.stage}: {reason}", highlight=False, markup=False, soft_wrap=True)
+        refused = [f"{stage.stage}: {stage.refused}"] if stage.refused else []
+        for reason in (*refused, *stage.broken):
+            console.print(reason, highlight=False, markup=False, soft_wrap=True)
     console.print(certificate.recommended.why, highlight=False, markup=False, soft_wrap=True)
 
 
