@@ -9,6 +9,7 @@ from torch import nn
 
 from actionzoo.catalog import get_spec
 from actionzoo.models.blocks import Stack
+from actionzoo.models.i3d_resnet import NonLocal
 from actionzoo.spec import ModelSpec
 from actionzoo.zoo import create_model
 
@@ -50,6 +51,10 @@ def awake(name: str) -> nn.Module:
     for parameter in model.parameters():
         if parameter.ndim < 2 and not parameter.any():
             nn.init.uniform_(parameter, 0.1, 0.3)
+    for module in model.modules():
+        if isinstance(module, NonLocal):
+            # Ten of them would make numbers so large that their softmax turns on the last bit.
+            nn.init.uniform_(module.bn.weight, 0.01, 0.03)
     return model.eval()
 
 
