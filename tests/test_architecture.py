@@ -26,9 +26,12 @@ LAYERS = [
     {"zoo", "datasets", "batches"},
     {"pretrained", "loading", "saved"},
     {"predictor"},
+    {"streaming"},
+    {"timeline", "drawing"},
     {"evaluation"},
     {"training"},
     {"exporting"},
+    {"live", "web"},
     {"cli", "__main__"},
 ]
 LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module in modules}
@@ -61,7 +64,9 @@ HOMES = {
     "filelock": {"download"},
     "platformdirs": {"download"},
     "jsonargparse": {"training"},
-    "rich": {"cli", "outputs"},
+    "rich": {"cli", "outputs", "live"},
+    "PIL": {"drawing"},
+    "gradio": {"web"},
     "pyarrow": {"datasets", "evaluation"},
     "datumaro": {"datasets"},
 }

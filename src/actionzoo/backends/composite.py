@@ -32,10 +32,17 @@ class CompositeBackend(QueuedBackend):
     def _run(self, clips: np.ndarray) -> np.ndarray:
         return np.concatenate([self._look(clip) for clip in clips])
 
+    def encode(self, frame: np.ndarray) -> np.ndarray:
+        """Return the embedding (1, D) float32 of a frame (1, C, H, W) float32."""
+        return _fed(self._encoder, frame).reshape(1, -1)
+
+    def decode(self, embeddings: np.ndarray) -> np.ndarray:
+        """Return logits (1, K) float32 of the embeddings (1, T, D) of a clip's frames."""
+        return _fed(self._decoder, embeddings)
+
     def _look(self, clip: np.ndarray) -> np.ndarray:
         frames = np.moveaxis(clip, 1, 0)  # (T, C, H, W)
-        embeddings = [_fed(self._encoder, frame[None]).reshape(1, 1, -1) for frame in frames]
-        return _fed(self._decoder, np.concatenate(embeddings, axis=1))
+        return self.decode(np.stack([self.encode(frame[None]) for frame in frames], axis=1))
 
 
 def _fed(engine: Engine, array: np.ndarray) -> np.ndarray:
