@@ -27,7 +27,7 @@ check-core: $(CORE)/core.stamp  ## the core install by itself: no torch anywhere
 check-reference: $(VENV)/test.stamp  ## every recorded reference, one after the other
 	$(BIN)/python -m pytest tests/test_reference.py --all-references
 
-check-export: $(VENV)/test.stamp  ## every model of the zoo to both formats, one after the other: an hour or two
+check-export: $(VENV)/test.stamp  ## every model of the zoo to both formats, one after the other: about an hour
 	$(BIN)/python -m pytest tests/test_every_export.py --all-exports -v
 
 bench: $(VENV)/test.stamp  ## ours and the straight way, side by side

@@ -1,7 +1,7 @@
 """Every model leaves in both formats, its batch free, and the files compute what torch does.
 
 Quick: a network of each family, less deep, on small clips. With ``--all-exports``: every model of
-the zoo at its own size, the cheapest first, which takes an hour or two.
+the zoo at its own size, the cheapest first, which takes about an hour.
 """
 
 from __future__ import annotations
