@@ -159,3 +159,30 @@ def test_leaving_early_ends_the_threads():
         for _ in stream:
             break
     assert active_count() == before
+
+
+def test_a_camera_slower_than_the_clock_loses_nothing():
+    eyes = Eyes()
+    with Stream(Pictures(greys(20), fps=10), eyes, drop=False) as stream:
+        list(stream)
+    assert eyes.seen == list(range(60))
+    held = Event()
+
+    class Held(Eyes):
+        rhythm = Rhythm(frames=3, stride=1, hop=1)
+
+        def look(self, ticks: Sequence[Tick]) -> Look | None:
+            held.set()
+            return super().look(ticks)
+
+    def pictures():
+        for picture in greys(20):
+            yield picture
+            if picture.any():  # the first one is known to be shown when the second is there
+                assert held.wait(5)
+                held.clear()
+
+    with Stream(Pictures(pictures(), fps=10), eyes := Held(), drop=True) as stream:
+        list(stream)
+        assert stream.statistics.dropped == 0
+    assert eyes.seen == list(range(60))

@@ -22,7 +22,7 @@ class Statistics:
     frames: int
     """That came."""
     dropped: int
-    """Ticks of the model's clock that it could not look at in time."""
+    """Of them, those that the model should have looked at, and could not in time."""
     answers: int
     fps_in: float | None
     """Frames a second."""
@@ -78,7 +78,7 @@ class Meter:
         """Return the figures as they are now.
 
         Args:
-            dropped: Ticks that were dropped so far.
+            dropped: Frames that were dropped so far.
         """
         with self._alone:
             ages = np.percentile(self._ages, (50, 95)) if self._ages else (None, None)

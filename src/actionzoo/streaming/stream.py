@@ -2,7 +2,7 @@
 
 Two threads and the caller's own::
 
-    capture -> Ticker -> Line of ticks -> Looker -> Line of answers -> the caller
+    capture -> Ticker -> Line of frames -> Looker -> Line of answers -> the caller
 
 A file waits for all of them. A camera does not: when the looker is slower, the oldest ticks are
 dropped and counted, and it answers at the newest, so that an answer is never older than one
@@ -71,7 +71,10 @@ class Stream:
             needs=(lambda _: True) if self._drop else looker.needs,
             most=looker.rhythm.span if self._drop else None,
         )
-        self._ticks: Line[Tick] = Line(looker.room if self._drop else _AHEAD, waits=not self._drop)
+        # Ticks that show the same frame wait together: a slow camera's are not too many.
+        self._frames: Line[list[Tick]] = Line(
+            looker.room if self._drop else _AHEAD, waits=not self._drop
+        )
         self._answers: Line[StreamPrediction] = Line(
             1 if self._drop else _AHEAD, waits=not self._drop
         )
@@ -83,7 +86,7 @@ class Stream:
     @property
     def statistics(self) -> Statistics:
         """How it is followed, now."""
-        return self._meter.read(self._ticks.dropped)
+        return self._meter.read(self._frames.dropped)
 
     def __iter__(self) -> Iterator[StreamPrediction]:
         for thread in self._threads:
@@ -96,7 +99,7 @@ class Stream:
 
     def close(self) -> None:
         """Stop, and let go of the source."""
-        self._ticks.close()
+        self._frames.close()
         self._answers.close()
         self.capture.close()
         for thread in self._threads:
@@ -120,23 +123,32 @@ class Stream:
                 self._meter.frame()
                 if self._on_frame is not None:
                     self._on_frame(frame)
-                if not self._ticks.put(self._ticker.push(frame)):
+                if not self._bring(self._ticker.push(frame)):
                     return
-            self._ticks.put(self._ticker.finish())
-            self._ticks.end()
+            self._bring(self._ticker.finish())
+            self._frames.end()
         except BaseException as error:  # it is raised again where somebody can hear it
-            self._ticks.end(error)
+            self._frames.end(error)
+
+    def _bring(self, ticks: list[Tick]) -> bool:
+        """Put a frame's ticks in the line; tell whether anybody is still there to take them."""
+        return self._frames.put([ticks] if ticks else [])
 
     def _looks(self) -> None:
-        most = self.looker.room if self._drop else 1
         try:
-            while ticks := self._ticks.take(most):
-                if not self._say(partial(self.looker.look, ticks)):
-                    return
+            while frames := self._frames.take(self.looker.room):
+                for ticks in self._together(frames):
+                    if not self._say(partial(self.looker.look, ticks)):
+                        return
             self._say(self.looker.finish)
             self._answers.end()
         except BaseException as error:
             self._answers.end(error)
+
+    def _together(self, frames: list[list[Tick]]) -> list[list[Tick]]:
+        """Return the ticks that are looked at together: one at a time where nothing is lost."""
+        ticks = [tick for frame in frames for tick in frame]
+        return [ticks] if self._drop else [[tick] for tick in ticks]
 
     def _say(self, looks: Callable[[], Look | None]) -> bool:
         """Look, and put an answer in the line if there is one; tell whether anybody listens."""
