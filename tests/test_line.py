@@ -4,7 +4,7 @@ from threading import Event, Thread
 
 import pytest
 
-from actionzoo.streaming.line import Line
+from actionzoo.line import Line, NothingCame
 
 
 def test_items_come_in_order_and_then_nothing():
@@ -14,6 +14,18 @@ def test_items_come_in_order_and_then_nothing():
     assert line.take(2) == ["a", "b"]
     assert line.take(2) == ["c"]
     assert line.take(2) == []
+
+
+def test_items_may_be_taken_one_after_the_other():
+    line = Line(8, waits=True)
+    line.put("abc")
+    line.end()
+    assert list(line) == ["a", "b", "c"]
+
+
+def test_nothing_in_time():
+    with pytest.raises(NothingCame):
+        Line(1, waits=True).take(1, 0.01)
 
 
 def test_the_oldest_are_lost_and_counted():

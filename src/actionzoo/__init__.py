@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from actionzoo.exporting.run import export as export
     from actionzoo.prediction import LabelScore as LabelScore
     from actionzoo.prediction import Prediction as Prediction
+    from actionzoo.prediction import Segment as Segment
+    from actionzoo.prediction import StreamPrediction as StreamPrediction
     from actionzoo.predictor import Predictor as Predictor
     from actionzoo.predictor import predict as predict
     from actionzoo.spec import InputSpec as InputSpec
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from actionzoo.spec import Resize as Resize
     from actionzoo.spec import Views as Views
     from actionzoo.spec import Weights as Weights
+    from actionzoo.streaming.run import stream as stream
     from actionzoo.training.config import TrainConfig as TrainConfig
     from actionzoo.training.run import train as train
     from actionzoo.video import open_video as open_video
@@ -52,6 +55,8 @@ _HOMES = {
     "Predictor": "predictor",
     "Resize": "spec",
     "Sample": "datasets",
+    "Segment": "prediction",
+    "StreamPrediction": "prediction",
     "TrainConfig": "training.config",
     "VideoDataset": "datasets",
     "VideoInfo": "clip",
@@ -64,6 +69,7 @@ _HOMES = {
     "open_dataset": "datasets",
     "open_video": "video",
     "predict": "predictor",
+    "stream": "streaming.run",
     "train": "training.run",
 }
 _EXTRAS = {"datasets": "data", "exporting": "export"}

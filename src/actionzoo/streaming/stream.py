@@ -18,10 +18,10 @@ from functools import partial
 from threading import Thread
 from types import TracebackType
 
+from actionzoo.line import Line
 from actionzoo.prediction import LabelScore, StreamPrediction
 from actionzoo.predictor import average
 from actionzoo.spec import Views
-from actionzoo.streaming.line import Line
 from actionzoo.streaming.looking import Look, Looker
 from actionzoo.streaming.smoothing import SteadyLabel
 from actionzoo.streaming.statistics import Meter, Statistics
@@ -92,8 +92,7 @@ class Stream:
         for thread in self._threads:
             thread.start()
         try:
-            while answers := self._answers.take(1):
-                yield from answers
+            yield from self._answers
         finally:
             self.close()
 

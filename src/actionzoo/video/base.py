@@ -6,9 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from actionzoo.clip import Frame, VideoInfo
 from actionzoo.errors import VideoError
+
+if TYPE_CHECKING:
+    from actionzoo.video.live import LiveFrame
 
 Size = tuple[int, int]
 """Height and width in pixels, as displayed."""
@@ -65,6 +69,14 @@ class Video(ABC):
 
         Args:
             size: Height and width of the frames; None takes those of ``info``.
+
+        Raises:
+            CannotDecode: The video cannot be read on.
+        """
+
+    @abstractmethod
+    def pictures(self) -> Iterator[LiveFrame]:
+        """Hand on every frame, in order, as it is decoded: RGB is made of it when asked for.
 
         Raises:
             CannotDecode: The video cannot be read on.

@@ -25,7 +25,8 @@ from actionzoo.video.base import (
     Size,
     Video,
 )
-from actionzoo.video.inputs import FAILURES, Input, reason_of, video_stream
+from actionzoo.video.inputs import FAILURES, Input, decodable_stream, reason_of
+from actionzoo.video.live import Converters, LiveFrame
 from actionzoo.video.pictures import Converter, Turn, displayed_size, not_convertible
 
 _FRAME_TABLE = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "avi"})
@@ -67,7 +68,7 @@ class _Shown:
 class ContainerVideo(Video):
     """The video stream of a container."""
 
-    def __init__(self, source: Input, *, threads: int) -> None:
+    def __init__(self, source: Input, *, threads: int | None) -> None:
         self._input, self._threads = source, threads
         # A scaler that changes its size is set up anew.
         self._converters: defaultdict[Size, Converter] = defaultdict(Converter)
@@ -108,12 +109,25 @@ class ContainerVideo(Video):
 
     def frames(self, size: Size | None = None) -> Iterator[Frame]:
         """Read every frame, in order; see ``Video.frames``."""
+        for shown in self._all():
+            yield self._frame(shown, size)
+
+    def pictures(self) -> Iterator[LiveFrame]:
+        """Hand on every frame, in order, as it is decoded; see ``Video.pictures``."""
+        converters, turn = Converters(self._input.name), self._turn
+        aspect = self._stream.sample_aspect_ratio
+        for shown in self._all():
+            # Of two integers a Fraction is made in a third of the time.
+            at = Fraction(shown.start * self._unit.numerator, self._unit.denominator)
+            yield LiveFrame(shown.picture, at, converters=converters, turn=turn, aspect=aspect)
+
+    def _all(self) -> Iterator[_Shown]:
         if self._shown.start > 0:
             self._rewind()
-        yield self._frame(self._shown, size)
+        yield self._shown
         while self._peek() is not None:
             self._step()
-            yield self._frame(self._shown, size)
+            yield self._shown
         self._note_end(self.info.duration_seconds)
 
     # Opening.
@@ -121,7 +135,9 @@ class ContainerVideo(Video):
     def _connect(self) -> None:
         self._container = self._input.open()
         try:
-            self._stream = self._prepared_stream()
+            self._stream = decodable_stream(
+                self._container, self._input.name, threads=self._threads
+            )
         except BaseException:
             self._container.close()
             raise
@@ -133,15 +149,6 @@ class ContainerVideo(Video):
         self._tolerance = min(self._interval / 2, MAX_TOLERANCE_SECONDS)
         self._shortest_leap = _SHORTEST_LEAP_FRAMES * self._interval
         self._packets_read = self._damaged = self._dts = 0
-
-    def _prepared_stream(self) -> VideoStream:
-        stream = video_stream(self._container, self._input.name)
-        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-        # Frame threads hand out a picture some frames later, and are lost at each seek; slice
-        # threads find one slice a picture in most files. Worth it for large pictures only.
-        stream.codec_context.thread_count = self._threads
-        stream.codec_context.thread_type = "AUTO" if self._threads > 1 else "NONE"
-        return stream
 
     def _start(self) -> None:
         """Decode the first frame: all times count from it."""

@@ -16,13 +16,13 @@ from actionzoo.clip import Frame, VideoInfo
 from actionzoo.errors import CannotDecode, CannotOpen
 from actionzoo.sources import PICTURE_SUFFIXES, natural_key
 from actionzoo.video.base import (
-    MAX_PIXELS,
     MAX_TOLERANCE_SECONDS,
     PICTURES_PER_SECOND,
     Size,
     Video,
 )
-from actionzoo.video.inputs import FAILURES, picture_input, reason_of, video_stream
+from actionzoo.video.inputs import FAILURES, decodable_stream, picture_input, reason_of
+from actionzoo.video.live import Converters, LiveFrame
 from actionzoo.video.pictures import Converter, Turn, displayed_size, not_convertible
 
 
@@ -58,16 +58,32 @@ class FolderVideo(Video):
         for index in range(len(self._files)):
             yield self._frame(index, size)
 
+    def pictures(self) -> Iterator[LiveFrame]:
+        """Hand on every picture, in order, as it is decoded; see ``Video.pictures``."""
+        converters = Converters(self.info.name)
+        for index in range(len(self._files)):
+            picture = self._picture(index)
+            at, turn, aspect = index / self._fps, picture.turn, picture.aspect
+            yield LiveFrame(picture.pixels, at, converters=converters, turn=turn, aspect=aspect)
+
     def close(self) -> None:
         """Nothing is held open."""
 
     def _frame(self, index: int, size: Size | None) -> Frame:
+        size = size or (self.info.height, self.info.width)
+        picture = self._picture(index)
+        if size not in self._converted:
+            try:
+                pixels = self._converters[size](picture.pixels, size, picture.turn)
+            except av.FFmpegError as error:
+                raise not_convertible(str(self._files[index]), picture.pixels) from error
+            self._converted[size] = Frame(pixels=pixels, pts_seconds=index / self._fps)
+        return self._converted[size]
+
+    def _picture(self, index: int) -> _Picture:
         file, info = self._files[index], self.info
-        size = size or (info.height, info.width)
         if self._decoded[0] != index:
             self._decoded, self._converted = (index, _open_picture(file)), {}
-        elif size in self._converted:
-            return self._converted[size]
         picture = self._decoded[1]
         height, width = picture.size
         # Pictures scaled by other tools may be a pixel off.
@@ -76,12 +92,7 @@ class FolderVideo(Video):
                 f"{str(file)!r} is {width}x{height} pixels but {str(self._files[0])!r} is "
                 f"{info.width}x{info.height}; the pictures of a folder must have one shape"
             )
-        try:
-            pixels = self._converters[size](picture.pixels, size, picture.turn)
-        except av.FFmpegError as error:
-            raise not_convertible(str(file), picture.pixels) from error
-        self._converted[size] = Frame(pixels=pixels, pts_seconds=index / self._fps)
-        return self._converted[size]
+        return picture
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,6 +101,7 @@ class _Picture:
 
     pixels: VideoFrame
     turn: Turn
+    aspect: Fraction | None
     size: Size
     codec: str
 
@@ -121,9 +133,7 @@ def _open_picture(file: Path) -> _Picture:
     """
     source = picture_input(str(file))
     with source.open() as container:
-        stream = video_stream(container, source.name)
-        stream.codec_context.thread_type = "NONE"
-        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+        stream = decodable_stream(container, source.name)
         try:
             picture = next(container.decode(stream), None)
         except FAILURES as error:
@@ -135,6 +145,7 @@ def _open_picture(file: Path) -> _Picture:
         return _Picture(
             pixels=picture,
             turn=turn,
+            aspect=stream.sample_aspect_ratio,
             size=displayed_size(picture, stream.sample_aspect_ratio, turn),
             codec=stream.codec_context.name,
         )

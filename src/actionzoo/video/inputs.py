@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import BinaryIO
 
@@ -42,6 +44,8 @@ class Input:
     format: str | None = None
     """FFmpeg's name of the format, where it is known; None has FFmpeg find it out."""
     timeout_seconds: float | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Further ones of the format or the protocol."""
 
     @property
     def is_url(self) -> bool:
@@ -58,6 +62,7 @@ class Input:
             "protocol_whitelist": self.protocols,
             "format_whitelist": self.formats,
             "max_pixels": str(MAX_PIXELS),
+            **self.options,
         }
         if self.timeout_seconds is not None:
             # PyAV's own time-out does not watch over seeks, FFmpeg's does; it is in microseconds.
@@ -93,6 +98,32 @@ def url_input(url: str, timeout_seconds: float) -> Input:
         formats=_formats_without(_DRAWN_TEXT),
         timeout_seconds=timeout_seconds,
     )
+
+
+_HTTP_PROTOCOLS = "http,https,httpproxy,tls,tcp,crypto"
+"""A web server may name further addresses (HLS), but only of web servers."""
+_ANALYSED_SECONDS = 1
+"""FFmpeg looks into a live stream for so long to find out what it is."""
+_HTTP_FORMATS_REFUSED = _DRAWN_TEXT | (_REACHING_OUT - {"hls", "dash"})
+
+
+def live_input(url: str, timeout_seconds: float) -> Input:
+    """Describe an address that may be a live stream; see ``url_input``.
+
+    Its name goes without the password: it is written to logs.
+    """
+    name = re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", url)
+    source = replace(url_input(url, timeout_seconds), name=name)
+    scheme = url.partition("://")[0].lower()
+    options = {"analyzeduration": str(_ANALYSED_SECONDS * 1_000_000)}
+    if scheme in ("http", "https"):
+        formats = _formats_without(_HTTP_FORMATS_REFUSED)
+        return replace(source, protocols=_HTTP_PROTOCOLS, formats=formats, options=options)
+    if scheme in ("rtsp", "rtsps"):
+        # Over UDP a lost packet is a spoilt picture, and many networks let none through.
+        options["rtsp_transport"] = "tcp"
+        options["timeout"] = str(int(timeout_seconds * 1_000_000))
+    return replace(source, options=options)
 
 
 def file_input(path: str) -> Input:
@@ -183,4 +214,30 @@ def video_stream(container: av.container.InputContainer, name: str) -> VideoStre
     for other in container.streams:
         if other is not stream:
             other.discard = Discard.all
+    return stream
+
+
+_LARGE_PIXELS = 1280 * 720
+_LARGE_THREADS = 4
+
+
+def decodable_stream(
+    container: av.container.InputContainer, name: str, *, threads: int | None = 1
+) -> VideoStream:
+    """Return the video stream as ``video_stream`` does, with its decoder set up.
+
+    Args:
+        container: Open.
+        name: For messages.
+        threads: Of the decoder. Frame threads hand out a picture some frames later, and are lost at
+            each seek; slice threads find one slice a picture in most files. None takes several for
+            large pictures, where they pay.
+    """
+    stream = video_stream(container, name)
+    context = stream.codec_context
+    if threads is None:
+        threads = _LARGE_THREADS if context.width * context.height >= _LARGE_PIXELS else 1
+    context.options = {"max_pixels": str(MAX_PIXELS)}
+    context.thread_count = threads
+    context.thread_type = "AUTO" if threads > 1 else "NONE"
     return stream

@@ -10,11 +10,17 @@ from fractions import Fraction
 from threading import Lock
 from types import TracebackType
 
+import av
 import numpy as np
 from av.video.frame import VideoFrame
 
-from actionzoo.video.base import Size
-from actionzoo.video.pictures import Converter, Turn, displayed_size
+from actionzoo.errors import CannotDecode
+from actionzoo.video.base import MAX_PIXELS, Size
+from actionzoo.video.pictures import Converter, Turn, displayed_size, not_convertible
+
+_UPRIGHT = Turn()
+_MOST_SIZES = 16
+"""So many scalers are kept: a stream may change its size without end."""
 
 
 class LiveFrame:
@@ -41,7 +47,7 @@ class LiveFrame:
         self.arrived = time.monotonic()
         """When it was there, on the clock of ``time.monotonic``."""
         self._picture, self._converters = picture, converters
-        self._turn = turn or Turn()
+        self._turn = turn or _UPRIGHT
         self.height, self.width = displayed_size(picture, aspect, self._turn)
 
     def pixels(self, size: Size | None = None) -> np.ndarray:
@@ -51,23 +57,38 @@ class LiveFrame:
             size: Height and width; None takes its own.
 
         Raises:
-            av.FFmpegError: Its pixel format is unknown.
+            CannotDecode: Its pixel format is unknown, or it is larger than is read.
         """
         wanted = size or (self.height, self.width)
         return self._converters.convert(self._picture, wanted, self._turn)
 
 
 class Converters:
-    """Scalers by size: one that changes its size is set up anew."""
+    """Scalers by size: one that changes its size is set up anew.
 
-    def __init__(self) -> None:
+    Args:
+        name: What the pictures come from, for messages.
+    """
+
+    def __init__(self, name: str = "the stream") -> None:
+        self._name = name
         self._converters: defaultdict[Size, Converter] = defaultdict(Converter)
         self._alone = Lock()
 
     def convert(self, picture: VideoFrame, size: Size, turn: Turn) -> np.ndarray:
-        """Return a picture as (H, W, 3) uint8 RGB."""
-        with self._alone:
-            return self._converters[size](picture, size, turn)
+        """Return a picture as (H, W, 3) uint8 RGB; see ``LiveFrame.pixels``."""
+        if size[0] * size[1] > MAX_PIXELS:
+            raise CannotDecode(
+                f"cannot decode {self._name!r}: a picture is to be {size[1]}x{size[0]} pixels "
+                f"large; at most {MAX_PIXELS} pixels are read"
+            )
+        try:
+            with self._alone:
+                if len(self._converters) > _MOST_SIZES:
+                    self._converters.clear()
+                return self._converters[size](picture, size, turn)
+        except av.FFmpegError as error:
+            raise not_convertible(self._name, picture) from error
 
 
 class Capture(ABC):

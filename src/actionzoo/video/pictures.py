@@ -60,7 +60,9 @@ class Turn:
 
 def displayed_size(picture: VideoFrame, aspect: Fraction | None, turn: Turn) -> Size:
     """Return the size of a picture with square pixels and upright."""
-    width = max(1, round(picture.width * (aspect or 1)))
+    width = picture.width
+    if aspect and aspect != 1:
+        width = max(1, round(width * aspect))
     return (width, picture.height) if turn.transposed else (picture.height, width)
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from threading import Condition
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
+
+
+class NothingCame(Exception):
+    """Nothing came in time."""
 
 
 class Line(Generic[Item]):
@@ -48,23 +53,34 @@ class Line(Generic[Item]):
             self._ended, self._error = True, error
             self._changed.notify_all()
 
-    def take(self, most: int) -> list[Item]:
+    def take(self, most: int, timeout_seconds: float | None = None) -> list[Item]:
         """Wait for items, and take them; none at the end.
 
         Args:
             most: At most so many.
+            timeout_seconds: None waits for ever.
 
         Raises:
+            NothingCame: Nothing came in that time.
             BaseException: What the bringing thread ended with, once all before it is taken.
         """
+        until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         with self._changed:
             while not (self._items or self._ended or self._closed):
-                self._changed.wait()
+                left = None if until is None else until - time.monotonic()
+                if left is not None and left <= 0:
+                    raise NothingCame
+                self._changed.wait(left)
             if not self._items and self._error is not None and not self._closed:
                 raise self._error
             taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
             self._changed.notify_all()
             return taken
+
+    def __iter__(self) -> Iterator[Item]:
+        """Take one after the other until the end; see ``take``."""
+        while taken := self.take(1):
+            yield from taken
 
     def close(self) -> None:
         """Let both sides go: what is in the line is lost, and nobody waits any more."""
