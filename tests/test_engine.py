@@ -25,8 +25,20 @@ class Tally(nn.Module):
 
 
 @pytest.fixture(scope="module", params=[".xml", ".onnx"])
-def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    path: Path = tmp_path_factory.mktemp("engine") / f"tally{request.param}"
+def suffix(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def save(piece: Piece, path: Path) -> Path:
+    if path.suffix == ".onnx":
+        save_onnx(to_onnx(piece), path)
+    else:
+        save_openvino(to_openvino(piece), path, precision="fp32")
+    return path
+
+
+@pytest.fixture(scope="module")
+def engine(suffix: str, tmp_path_factory: pytest.TempPathFactory) -> Engine:
     piece = Piece(
         name="tally",
         module=Tally(),
@@ -37,11 +49,57 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         feed=lambda clips: [],
         part="tally",
     )
-    if path.suffix == ".onnx":
-        save_onnx(to_onnx(piece), path)
-    else:
-        save_openvino(to_openvino(piece), path, precision="fp32")
-    return open_engine(path, "CPU")
+    return open_engine(save(piece, tmp_path_factory.mktemp("engine") / f"tally{suffix}"), "CPU")
+
+
+class Rounds(nn.Module):
+    """Remembers in every way: a sum, the last frame, the first one, something new, and a truth."""
+
+    def forward(
+        self, frame: Tensor, total: Tensor, last: Tensor, first: Tensor, same: Tensor, seen: Tensor
+    ) -> tuple[Tensor, ...]:
+        first = torch.where(seen[:, None], first, frame)
+        said = torch.cat([total, last, first, same], 1)
+        return (
+            said,
+            total + frame,
+            2 * frame,
+            first,
+            torch.full_like(same, 7),
+            ~torch.zeros_like(seen),
+        )
+
+
+def test_what_goes_round_is_kept(tmp_path: Path, suffix: str) -> None:
+    names = ("total", "last", "first", "same", "seen")
+    piece = Piece(
+        name="rounds",
+        module=Rounds(),
+        example=(*(torch.zeros(2, 3) for _ in range(5)), torch.zeros(2, dtype=torch.bool)),
+        inputs=("frame", *names),
+        outputs=("said", *(f"next {name}" for name in names)),
+        spec=SPEC,
+        feed=lambda clips: [],
+    )
+    engine = open_engine(save(piece, tmp_path / f"rounds{suffix}"), "CPU")
+    loops = [
+        engine.loop({name: f"next {name}" for name in names}, threads) for threads in (None, 1)
+    ]
+    frames = np.random.default_rng(0).standard_normal((5, 1, 3)).astype(np.float32)
+    for loop in loops:
+        for count, frame in enumerate(frames):
+            said = loop({"frame": frame})
+            assert list(said) == ["said"]
+            total, last, first, same = said["said"].reshape(4, 3)
+            np.testing.assert_allclose(total, frames[:count].sum(0).sum(0), atol=1e-6)
+            np.testing.assert_array_equal(last, 2 * frames[count - 1, 0] if count else 0)
+            np.testing.assert_array_equal(first, frames[0, 0])
+            np.testing.assert_array_equal(same, 7 if count else 0)
+    # Loops do not know of each other, and begin again when they are told to.
+    loops[0].forget()
+    (again, on) = (loop({"frame": frames[0]})["said"][0, :3] for loop in loops)
+    np.testing.assert_array_equal(again, 0)
+    np.testing.assert_allclose(on, frames.sum(0)[0], atol=1e-6)
 
 
 def test_it_tells_what_it_takes(engine: Engine) -> None:

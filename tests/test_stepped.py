@@ -73,6 +73,18 @@ def test_the_loop_over_frames_is_torchs(
         given, state = stepped.step(values[:, :, t], state)
         assert np.linalg.norm(given - logits) < 1e-4 * np.linalg.norm(logits)
     np.testing.assert_allclose(stepped(values), expected[-1], rtol=1e-4, atol=1e-4)
+    check_stream(stepped, values[1:], expected[:, 1:])
+
+
+def check_stream(stepped: SteppedModel, values: np.ndarray, expected: np.ndarray) -> None:
+    """Check that a stream says after each frame what it should, twice, whatever another does."""
+    stream, other = stepped.stream(), stepped.stream()
+    for _ in range(2):
+        for frame, logits in zip(np.moveaxis(values, 2, 0), expected, strict=True):
+            given = stream.step(frame)
+            other.step(-frame)
+            assert np.linalg.norm(given - logits) < 1e-4 * np.linalg.norm(logits)
+        stream.reset()
 
 
 @pytest.fixture(params=[".xml", ".onnx"])
@@ -116,6 +128,7 @@ def test_a_fixed_number_of_streams_is_filled_up(suffix: str, tmp_path: Path) -> 
     values = clips(stream_spec(), 3)
     expected = answers(TinyStream(), stream_spec(), values)[-1]
     np.testing.assert_allclose(stepped(values), expected, rtol=1e-4)
+    check_stream(stepped, values[:1], answers(TinyStream(), stream_spec(), values[:1]))
     with pytest.raises(ConfigError, match=r"'frame' has the shape \(3.* takes \(2, 3, 8, 8\)"):
         stepped.step(values[:, :, 0], stepped.initial_state(3))
 
@@ -128,6 +141,10 @@ def test_other_frames_and_states_are_refused(tiny: SteppedModel) -> None:
         tiny.step(frame, tiny.initial_state(2))
     with pytest.raises(ConfigError, match=r"'frame' has the shape \(1, 3, 9, 8\)"):
         tiny.step(np.zeros((1, 3, 9, 8), np.float32), tiny.initial_state())
+    with pytest.raises(
+        ConfigError, match=r"frame has the shape \(2, 3, 8, 8\) where \(1, 3, 8, 8\)"
+    ):
+        tiny.stream().step(np.zeros((2, 3, 8, 8), np.float32))
 
 
 def test_other_files_and_devices_are_refused(tmp_path: Path) -> None:

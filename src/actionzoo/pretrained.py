@@ -94,7 +94,7 @@ def _in_folder(folder: Path, spec: ModelSpec | None, suffixes: Sequence[str]) ->
         logger.info("putting %s together, once", " and ".join(file.name for file in files))
         omz.assemble(files, spec or omz.composite_spec(files), path)
 
-    return _once(path, make)
+    return made_once(path, make)
 
 
 def refuse_flow(spec: ModelSpec) -> None:
@@ -112,6 +112,22 @@ def refuse_flow(spec: ModelSpec) -> None:
 
 def _converted(name: str, tag: str | None, progress: Progress | None) -> Path:
     """Return the cached model file of published weights, made now if it is the first time."""
+    spec, weights = published(name, tag)
+    path = home() / "models" / f"{name}-{weights.tag}.xml"
+    return made_once(path, lambda: _convert(spec, weights, path, progress))
+
+
+def published(name: str, tag: str | None) -> tuple[ModelSpec, Weights]:
+    """Return what is published of a model: its spec as it is with the weights, and these.
+
+    Args:
+        name: Of the zoo.
+        tag: Of one of several weights; None takes the default ones.
+
+    Raises:
+        BadWeights: There are none.
+        ConfigError: The model looks at optical flow.
+    """
     spec = get_spec(name)
     refuse_flow(spec)
     try:
@@ -121,12 +137,15 @@ def _converted(name: str, tag: str | None, progress: Progress | None) -> Path:
             f"{error.args[0]}; train it, or convert a checkpoint with actionzoo export {name} "
             "--weights FILE"
         ) from error
-    path = home() / "models" / f"{name}-{weights.tag}.xml"
-    return _once(path, lambda: _convert(spec.filled_with(weights), weights, path, progress))
+    return spec.filled_with(weights), weights
 
 
-def _once(path: Path, make: Callable[[], None]) -> Path:
-    """Return a file of the cache, made unless it is there, by one process at a time."""
+def made_once(path: Path, make: Callable[[], None]) -> Path:
+    """Return a file of the cache, made unless it is there, by one process at a time.
+
+    Raises:
+        ConfigError: The cache folder cannot be written.
+    """
     if path.exists():
         return path
     with writing(path):
@@ -140,7 +159,7 @@ def _once(path: Path, make: Callable[[], None]) -> Path:
 def _convert(spec: ModelSpec, weights: Weights, path: Path, progress: Progress | None) -> None:
     """Fetch and convert, what is missing for it said before anything is downloaded."""
     if omz.is_published_by_openvino([Path(file_name(one)) for one in weights.files]):
-        omz.assemble(_fetched(spec, weights, progress), spec, path)
+        omz.assemble(fetched(spec, weights, progress), spec, path)
         return
     try:
         from actionzoo.conversion import export_openvino
@@ -148,11 +167,16 @@ def _convert(spec: ModelSpec, weights: Weights, path: Path, progress: Progress |
     except ModuleNotFoundError as error:
         purpose = f"converting {spec.name!r}, once, before its first use"
         raise MissingExtra("train", purpose) from error
-    files = _fetched(spec, weights, progress)
+    files = fetched(spec, weights, progress)
     export_openvino(create_model(spec.name, pretrained=files[0]), spec, path, precision="fp32")
 
 
-def _fetched(spec: ModelSpec, weights: Weights, progress: Progress | None) -> list[Path]:
+def fetched(spec: ModelSpec, weights: Weights, progress: Progress | None) -> list[Path]:
+    """Return the files of published weights, which are to be converted now.
+
+    Raises:
+        BadWeights: They cannot be had, or are not what was published.
+    """
     files = fetch(spec.name, weights, progress=progress)
     logger.info("converting %s, once", spec.name)
     return files

@@ -7,7 +7,7 @@ import re
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -160,7 +160,7 @@ class OpenVINOBackend:
             self.spec = replace(self.spec, input=fed)
             _reshape(network, self.spec, path)
             cache = None  # it is kept as it is in the file
-        compiled = _compile(core, network, path, device, cache)
+        compiled = compile_network(core, network, path, device=device, cache=cache)
         self._input = compiled.input(self.spec.input.input_name)
         self._output = compiled.output(self.spec.input.output_name)
         batch = self._input.partial_shape[self.spec.input.layout.index("B")]
@@ -227,11 +227,32 @@ def device_settings(device: str) -> dict[str, Any]:
     return {"EXECUTION_MODE_HINT": "ACCURACY"} if kind in ("GPU", *VIRTUAL_DEVICES) else {}
 
 
-def _compile(core: Any, network: Any, path: Path, device: str, cache: Path | None) -> Any:
-    settings = device_settings(device)
+def compile_network(
+    core: Any,
+    network: Any,
+    path: Path,
+    *,
+    device: str,
+    settings: Mapping[str, Any] | None = None,
+    cache: Path | None = None,
+) -> Any:
+    """Compile a network, or take it from an earlier start.
+
+    Args:
+        core: Of OpenVINO.
+        network: As it was read, or changed since; then it is not to be kept.
+        path: Where it was read.
+        device: As ``check_device`` returns it.
+        settings: For the device; None takes ``device_settings``.
+        cache: Folder where compiled networks are kept; None keeps none.
+
+    Raises:
+        ConfigError: The device cannot run it.
+    """
+    settings = device_settings(device) if settings is None else settings
     try:
         if cache is None:
-            return core.compile_model(network, device, settings)
+            return core.compile_model(network, device, dict(settings))
         return compile_kept(core, network, path, device, settings=settings, cache=cache)
     except RuntimeError as error:
         raise ConfigError(

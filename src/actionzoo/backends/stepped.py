@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from actionzoo.backends.engine import Tensors, open_engine
+from actionzoo.backends.engine import Loop, Tensors, open_engine
 from actionzoo.backends.queued import QueuedBackend
 from actionzoo.errors import BadWeights, ConfigError
 
@@ -24,6 +24,43 @@ STATE, NEXT = "state.", "next."
 
 State = tuple[np.ndarray, ...]
 """What streams remember."""
+
+_LIGHT = 300_000_000
+"""Multiplications a frame below which the cores would wait for each other more than they compute,
+above all beside a decoder."""
+
+
+class OneStream:
+    """A stream that remembers its frames by itself; for one thread at a time.
+
+    ``SteppedModel.stream`` makes it. It answers what ``SteppedModel.step`` would.
+    """
+
+    def __init__(self, loop: Loop, shape: tuple[int | None, ...]) -> None:
+        self._loop, self._shape = loop, shape
+
+    def step(self, frame: np.ndarray) -> np.ndarray:
+        """Look at one frame more.
+
+        Args:
+            frame: (1, C, H, W) float32, coloured and scaled as a frame of a clip.
+
+        Returns:
+            Logits (1, K) float32.
+
+        Raises:
+            ConfigError: The frame is of another size than the file takes.
+        """
+        if frame.shape != (1, *self._shape[1:]):
+            raise ConfigError(
+                f"the frame has the shape {frame.shape} where {(1, *self._shape[1:])} is taken"
+            )
+        filled = np.repeat(frame, self._shape[0] or 1, axis=0)
+        return self._loop({FRAME: np.ascontiguousarray(filled, np.float32)})[LOGITS][:1]
+
+    def reset(self) -> None:
+        """Forget all frames."""
+        self._loop.forget()
 
 
 class SteppedModel(QueuedBackend):
@@ -51,7 +88,7 @@ class SteppedModel(QueuedBackend):
                 "actionzoo export --form step"
             )
         self.spec = engine.spec
-        self._infer, self._ports = engine.run, engine.ports
+        self._infer, self._ports, self._loop = engine.run, engine.ports, engine.loop
         self._tensors = range(len(engine.ports) - 1)
 
     def initial_state(self, batch: int = 1) -> State:
@@ -84,6 +121,16 @@ class SteppedModel(QueuedBackend):
             for name, array in given.items()
         })  # fmt: skip
         return after[LOGITS], tuple(after[f"{NEXT}{place}"] for place in self._tensors)
+
+    def stream(self) -> OneStream:
+        """Return a stream whose state stays where it is computed: faster than ``step``.
+
+        Raises:
+            ConfigError: The device cannot run it.
+        """
+        light = self.spec.macs is not None and self.spec.macs < _LIGHT * self.spec.input.frames
+        pairs = {f"{STATE}{place}": f"{NEXT}{place}" for place in self._tensors}
+        return OneStream(self._loop(pairs, 1 if light else None), self._ports[FRAME].shape)
 
     def _run(self, clips: np.ndarray) -> np.ndarray:
         side_by_side = self._ports[FRAME].shape[0] or 1

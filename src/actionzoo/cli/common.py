@@ -10,10 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from actionzoo.errors import MissingExtra
+from actionzoo.errors import ConfigError, MissingExtra
+
+if TYPE_CHECKING:
+    from actionzoo.spec import ModelSpec
 
 DONE, SOME_FAILED, WRONG_USAGE, CANNOT_WRITE, INTERRUPTED, CLOSED_PIPE = 0, 1, 2, 3, 130, 141
+SPEC_HELP = "the spec of a model file without one"
 
 
 class _Terminal(logging.Handler):
@@ -123,6 +128,22 @@ def rate(text: str) -> Fraction:
     if fps <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no rate; give 25, 29.97 or 30000/1001")
     return fps
+
+
+def read_spec(path: Path | None) -> ModelSpec | None:
+    """Read the spec of a model file that carries none.
+
+    Raises:
+        ConfigError: It cannot be read, or is none.
+    """
+    from actionzoo.spec import ModelSpec
+
+    if path is None:
+        return None
+    try:
+        return ModelSpec.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot use {str(path)!r} as a model's spec: {error}") from error
 
 
 def add_recipe(parser: argparse.ArgumentParser, *, name: str, inside: str) -> None:

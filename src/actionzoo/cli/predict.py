@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, TextIO
 from actionzoo.cli.common import (
     DONE,
     SOME_FAILED,
+    SPEC_HELP,
     at_least_1,
     bytes_progress,
     progress,
     rate,
+    read_spec,
     show_reports,
 )
-from actionzoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from actionzoo.prediction import Failure, Prediction
-    from actionzoo.spec import ModelSpec
 
 MODEL_HELP = (
     "a model file, a folder with one, or a name that actionzoo models lists, NAME@TAG for one of "
@@ -69,7 +69,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="such as CPU, GPU, NPU, AUTO or HETERO:GPU,CPU; .onnx: CPU; default: %(default)s",
     )
     add("--fps", type=rate, help="frame rate of folders of pictures; default: the model's")
-    add("--spec", type=Path, metavar="FILE.json", help="the spec of a model file without one")
+    add("--spec", type=Path, metavar="FILE.json", help=SPEC_HELP)
     parser.set_defaults(run=_run, list="paths")
 
 
@@ -82,7 +82,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     sources = list(expand_sources(arguments.paths, recursive=arguments.recursive))
     show_reports()
-    spec = _read_spec(arguments.spec)
+    spec = read_spec(arguments.spec)
     with bytes_progress("download") as report:
         model = find_model(arguments.model, spec=spec, progress=report)
     predictor = Predictor(
@@ -128,17 +128,6 @@ def _report(outcome: Prediction | Failure) -> None:
     else:
         for warning in outcome.warnings:
             print(f"actionzoo: {outcome.path!r}: {warning}", file=sys.stderr)
-
-
-def _read_spec(path: Path | None) -> ModelSpec | None:
-    from actionzoo.spec import ModelSpec
-
-    if path is None:
-        return None
-    try:
-        return ModelSpec.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot use {str(path)!r} as a model's spec: {error}") from error
 
 
 @contextmanager

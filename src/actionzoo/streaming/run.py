@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from actionzoo.prediction import StreamPrediction
 from actionzoo.predictor import BUNDLED
+from actionzoo.spec import ModelSpec
 from actionzoo.streaming.opening import Mode, open_looker
 from actionzoo.streaming.stream import Stream
 from actionzoo.video.capture import CaptureSource, open_capture
@@ -22,6 +23,7 @@ def stream(
     hop_seconds: float | None = None,
     smooth: int = 1,
     device: str = "CPU",
+    spec: ModelSpec | None = None,
 ) -> Iterator[StreamPrediction]:
     """Say which action a stream shows, again and again, while it comes.
 
@@ -39,6 +41,7 @@ def stream(
         hop_seconds: From one answer to the next.
         smooth: Answers that have to agree before another label is shown.
         device: As ``Predictor`` takes it.
+        spec: Of model files that carry none.
 
     Raises:
         ActionZooError: The source or the model cannot be used, or an option is out of range.
@@ -46,6 +49,8 @@ def stream(
     >>> for answer in stream("clip.mp4"):  # doctest: +SKIP
     ...     print(answer.end_seconds, answer.shown.label)
     """
-    looker = open_looker(model, mode=mode, every=every, hop_seconds=hop_seconds, device=device)
+    looker = open_looker(
+        model, mode=mode, every=every, hop_seconds=hop_seconds, device=device, spec=spec
+    )
     with Stream(open_capture(source, realtime=realtime), looker, smooth=smooth) as answers:
         yield from answers
