@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal, NewType
@@ -59,19 +60,29 @@ def verbatim(text: str) -> Html:
 # The whole.
 
 
-def page(title: str, body: Iterable[Html]) -> Html:
+def page(
+    title: str, body: Iterable[Html], *, style: str = "", script: str = "", media: str = ""
+) -> Html:
     """Frame a page that needs nothing else.
 
     Args:
         title: Of the window.
         body: Header and sections.
+        style: Rules behind those of the house.
+        script: The only one that may run; it finds the whole page.
+        media: Where sound and video may come from, in the words of a content security policy.
     """
-    style = (files("actionzoo.pages") / "style.css").read_text(encoding="utf-8")
+    style = (files("actionzoo.pages") / "style.css").read_text(encoding="utf-8") + style
+    policy = _POLICY + (f"; media-src {media}" if media else "")
+    if script:
+        digest = b64encode(sha256(script.encode()).digest()).decode()
+        policy += f"; script-src 'sha256-{digest}'"
+    last = f"<script>{script}</script>\n" if script else ""
     return Html(f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
 <title>{escaped(title)}</title>
@@ -82,7 +93,7 @@ def page(title: str, body: Iterable[Html]) -> Html:
 <main>
 {joined(body)}
 </main>
-</body>
+{last}</body>
 </html>
 """)
 

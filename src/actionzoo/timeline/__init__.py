@@ -1,0 +1,3 @@
+"""Long videos, cut into segments: what happens from when to when."""
+
+from __future__ import annotations
