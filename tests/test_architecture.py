@@ -69,6 +69,9 @@ HOMES = {
     "rich": {"cli", "outputs", "live"},
     "PIL": {"drawing"},
     "gradio": {"web"},
+    "fastapi": {"web"},
+    "starlette": {"web"},
+    "uvicorn": {"web"},
     "pyarrow": {"datasets", "evaluation"},
     "datumaro": {"datasets"},
 }

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from actionzoo.spec import Views as Views
     from actionzoo.spec import Weights as Weights
     from actionzoo.streaming.run import stream as stream
+    from actionzoo.timeline.config import TimelineConfig as TimelineConfig
+    from actionzoo.timeline.result import Timeline as Timeline
+    from actionzoo.timeline.run import find_segments as find_segments
     from actionzoo.training.config import TrainConfig as TrainConfig
     from actionzoo.training.run import train as train
     from actionzoo.video import open_video as open_video
@@ -57,6 +60,8 @@ _HOMES = {
     "Sample": "datasets",
     "Segment": "prediction",
     "StreamPrediction": "prediction",
+    "Timeline": "timeline.result",
+    "TimelineConfig": "timeline.config",
     "TrainConfig": "training.config",
     "VideoDataset": "datasets",
     "VideoInfo": "clip",
@@ -64,6 +69,7 @@ _HOMES = {
     "Weights": "spec",
     "create_model": "zoo",
     "export": "exporting.run",
+    "find_segments": "timeline.run",
     "get_spec": "catalog",
     "list_models": "catalog",
     "open_dataset": "datasets",

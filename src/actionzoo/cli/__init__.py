@@ -11,7 +11,19 @@ import sys
 from collections.abc import Callable, Sequence
 
 from actionzoo import __version__
-from actionzoo.cli import compare, data, evaluate, export, models, predict, train, tune
+from actionzoo.cli import (
+    compare,
+    data,
+    evaluate,
+    export,
+    live,
+    models,
+    predict,
+    timeline,
+    train,
+    tune,
+    web,
+)
 from actionzoo.cli.common import CANNOT_WRITE, CLOSED_PIPE, INTERRUPTED, WRONG_USAGE
 from actionzoo.errors import ActionZooError
 
@@ -86,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"actionzoo {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for verb in (predict, models, data, train, tune, evaluate, compare, export):
+    watching = (predict, timeline, live, web)
+    for verb in (*watching, models, data, train, tune, evaluate, compare, export):
         verb.add(verbs)
     return parser
