@@ -144,6 +144,8 @@ def test_the_ending_of_the_file_chooses(video: Path, tmp_path: Path) -> None:
     words = ["timeline", str(video), "--format", "eaf,srt", "--output", str(tmp_path / "b.txt")]
     assert main(words) == 0
     assert {one.name for one in tmp_path.iterdir()} == {"a.vtt", "b.eaf", "b.srt"}
+    assert main(["timeline", str(video), "--output", str(tmp_path / "new" / "c.csv")]) == 0
+    assert (tmp_path / "new" / "c.csv").is_file()
 
 
 def test_an_annotated_video_is_shown_by_the_page(video: Path, tmp_path: Path) -> None:
@@ -176,7 +178,8 @@ def test_wrong_usage_is_told_before_anything_is_done(
 
 
 def test_a_file_that_cannot_be_written_is_told(video: Path, tmp_path: Path) -> None:
-    assert main(["timeline", str(video), "--output", str(tmp_path / "gone" / "a.srt")]) == 3
+    (tmp_path / "file").touch()
+    assert main(["timeline", str(video), "--output", str(tmp_path / "file" / "a.srt")]) == 3
 
 
 def test_real_recordings(shared: Path, finder: SegmentFinder) -> None:

@@ -232,9 +232,10 @@ def _targets(videos: Sequence[str], kinds: Sequence[str], output: Path | None) -
     on_screen = len(videos) == 1 and len(kinds) == 1 and kinds[0] in _ON_SCREEN
     if not kinds or (output is None and on_screen):
         return [{} for _ in videos]
-    if output is None or _is_folder(output, videos):
-        folder = output or Path()
-        folder.mkdir(parents=True, exist_ok=True)
+    in_folder = output is None or _is_folder(output, videos)
+    folder = Path() if output is None else output if in_folder else output.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    if output is None or in_folder:
         files = [_in_folder(folder, stem, kinds) for stem in _stems(videos)]
     elif len(kinds) == 1:
         files = [{kinds[0]: output}]
