@@ -12,6 +12,7 @@ LAYERS = [
     {"spec", "clip", "prediction", "labels"},
     {
         "sources",
+        "closing",
         "line",
         "whole",
         "workers",

@@ -69,7 +69,8 @@ def test_the_webcam_s_action_is_named(page, site, record_property):
     cameras = site.site.cameras
     start_camera(page)
     page.locator(".az-live-label", has_text="jumping jack").wait_for()
-    assert page.locator(".az-bars .az-name").first.text_content() == "jumping jack"
+    best = page.locator(".az-bars .az-name").first
+    until(lambda: best.text_content() == "jumping jack", "it is the best of the bars")
     assert page.locator("[data-told=p50]").text_content().endswith(" ms")
     record_property("delay_p50", page.locator("[data-told=p50]").text_content())
     # What the person sees is mirrored, what the network sees is not.

@@ -9,11 +9,11 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol
 
 import numpy as np
 
+from actionzoo.closing import Closing
 from actionzoo.datasets import Sample, VideoDataset, open_dataset
 from actionzoo.errors import BadDataset, ConfigError, VideoError
 from actionzoo.evaluation.matching import match_labels
@@ -67,7 +67,7 @@ class _Shot(Protocol):
         """Return its frames, (T, H, W, C) uint8 RGB: resized, or as large as they were taken."""
 
 
-class Clips:
+class Clips(Closing):
     """Clips whose pixels lie in a temporary folder; a context manager that removes it.
 
     Memory holds one clip at a time, whatever their number. Frames of the videos' own size, for
@@ -107,17 +107,6 @@ class Clips:
 
     def __len__(self) -> int:
         return len(self.facts)
-
-    def __enter__(self) -> Clips:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Remove the pixels."""

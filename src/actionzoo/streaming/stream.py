@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from threading import Thread
-from types import TracebackType
 
+from actionzoo.closing import Closing
 from actionzoo.line import Line
 from actionzoo.prediction import LabelScore, StreamPrediction
 from actionzoo.predictor import average
@@ -35,7 +35,7 @@ _ONE_VIEW = Views()
 logger = logging.getLogger(__name__)
 
 
-class Stream:
+class Stream(Closing):
     """Answers to a source, one after the other; iterate over it once, and close it.
 
     Args:
@@ -104,17 +104,6 @@ class Stream:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
-
-    def __enter__(self) -> Stream:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _captures(self) -> None:
         try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from actionzoo.clip import Frame, VideoInfo
+from actionzoo.closing import Closing
 from actionzoo.errors import VideoError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class EndedEarly(VideoError):
         self.duration_seconds = duration_seconds
 
 
-class Video(ABC):
+class Video(Closing):
     """An open video; close it, or use it as a context manager."""
 
     info: VideoInfo
@@ -85,14 +85,3 @@ class Video(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of the file or connection."""
-
-    def __enter__(self) -> Video:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 from threading import Event
-from types import TracebackType
 from typing import cast
 
 import av
@@ -16,6 +15,7 @@ from av.container import InputContainer
 from av.format import Flags
 from av.video.frame import VideoFrame
 
+from actionzoo.closing import Closing
 from actionzoo.errors import CannotDecode, CannotOpen, VideoError
 from actionzoo.line import NothingCame
 from actionzoo.video.background import Background
@@ -41,7 +41,7 @@ _NEWEST = 4
 logger = logging.getLogger(__name__)
 
 
-class Connection:
+class Connection(Closing):
     """An open stream that is read once, as it comes.
 
     Args:
@@ -92,17 +92,6 @@ class Connection:
     def close(self) -> None:
         """Let go of it."""
         self._container.close()
-
-    def __enter__(self) -> Connection:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _frames(self) -> Iterator[LiveFrame]:
         converters, turn, unit = Converters(self._source.name), None, self._stream.time_base

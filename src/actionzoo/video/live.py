@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator
 from fractions import Fraction
 from threading import Lock
-from types import TracebackType
 
 import av
 import numpy as np
 from av.video.frame import VideoFrame
 
+from actionzoo.closing import Closing
 from actionzoo.errors import CannotDecode
 from actionzoo.video.base import MAX_PIXELS, Size
 from actionzoo.video.pictures import Converter, Turn, displayed_size, not_convertible
@@ -91,7 +91,7 @@ class Converters:
             raise not_convertible(self._name, picture) from error
 
 
-class Capture(ABC):
+class Capture(Closing):
     """A source of pictures that is read from its beginning, once; close it when it is done with.
 
     ``frames`` is to be called from one thread; ``close`` may be called from any, and ends it.
@@ -124,14 +124,3 @@ class Capture(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of it; a thread that waits in ``frames`` comes back soon."""
-
-    def __enter__(self) -> Capture:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from threading import Thread
-from types import TracebackType
 
 import av
 import numpy as np
@@ -21,6 +20,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
+from actionzoo.closing import Closing
 from actionzoo.errors import ConfigError, VideoError
 from actionzoo.line import Line
 from actionzoo.video.base import PICTURES_PER_SECOND, Size
@@ -73,7 +73,7 @@ class _Seen:
     pts_seconds: Fraction
 
 
-class Recorder:
+class Recorder(Closing):
     """Writes frames to a file in a thread of its own; close it, or use it as a context manager.
 
     Args:
@@ -155,17 +155,6 @@ class Recorder:
             self.part.replace(self.path)
         if self._error is not None and not self._told:
             raise self._error
-
-    def __enter__(self) -> Recorder:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _run(self) -> None:
         try:
