@@ -100,6 +100,7 @@ def one_of_two(rank: int, folder: Path) -> None:
     evaluated = model.eval()(part)
     measure_batch_norms(model, [part])
     torch.save((left, evaluated.detach(), model.state_dict()), folder / f"{rank}.pt")
+    dist.barrier()  # who goes while the other still hears of it may take it along
     dist.destroy_process_group()
 
 
