@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from actionzoo.backends.onnx_backend import OnnxBackend
-from actionzoo.backends.openvino_backend import OpenVINOBackend, import_openvino
+from actionzoo.backends.openvino_backend import OpenVINOBackend, openvino_core
 from actionzoo.catalog import get_spec, list_models
 from actionzoo.conversion.onnx import save_onnx, to_onnx
 from actionzoo.conversion.openvino import save_openvino, to_openvino
@@ -79,7 +79,7 @@ def network_of(name: str, *, whole: bool) -> tuple[nn.Module, ModelSpec]:
 def run_ir(file: Path, spec: ModelSpec) -> Run:
     """Return a file as a function of clips side by side, which the backends take in turn."""
     settings = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = import_openvino().Core().compile_model(file, "CPU", settings)
+    compiled = openvino_core().compile_model(file, "CPU", settings)
     return lambda clips: compiled({spec.input.input_name: clips})[spec.input.output_name]
 
 

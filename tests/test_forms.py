@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from actionzoo.backends.openvino_backend import OpenVINOBackend, import_openvino
+from actionzoo.backends.openvino_backend import OpenVINOBackend, import_openvino, openvino_core
 from actionzoo.catalog import get_spec, list_models
 from actionzoo.conversion.forms import FormName, Wanted, default_form, parse_layout, pieces
 from actionzoo.conversion.onnx import save_onnx, to_onnx
@@ -58,14 +58,14 @@ def write(piece: Piece, folder: Path) -> tuple[Any, Any]:
     save_openvino(to_openvino(piece), folder / "file.xml", precision="fp32")
     save_onnx(to_onnx(piece), folder / "file.onnx")
     return (
-        openvino.Core().read_model(folder / "file.xml"),
+        openvino_core().read_model(folder / "file.xml"),
         onnxruntime.InferenceSession(folder / "file.onnx"),
     )
 
 
 def run(network: Any, given: np.ndarray) -> np.ndarray:
     settings = {"INFERENCE_PRECISION_HINT": "f32"}
-    return openvino.Core().compile_model(network, "CPU", settings)(given)[0]
+    return openvino_core().compile_model(network, "CPU", settings)(given)[0]
 
 
 def distance(one: np.ndarray, other: Tensor) -> float:
@@ -162,7 +162,7 @@ def test_i3d_of_any_length(tmp_path: Path) -> None:
     (piece,) = pieces(network, spec, Wanted(frames="dynamic"))
     file, session = write(piece, tmp_path)
     assert file.input(0).partial_shape.to_string() == "[1,?,48,48,3]"
-    compiled = openvino.Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     for frames in (9, 10, 11, 12, 16, 30, 79):
         clip = pixels(1, frames, 48, 48, 3)
         with torch.no_grad():
@@ -184,7 +184,7 @@ def test_the_real_i3d_on_its_shortest_clips(tmp_path: Path) -> None:
     clip = pixels(1, 9, 32, 32, 3)
     with torch.no_grad():
         scores = network(torch.from_numpy(clip).permute(0, 4, 1, 2, 3) / 127.5 - 1).softmax(1)
-    assert distance(run(openvino.Core().read_model(tmp_path / "i3d.xml"), clip), scores) < 1e-4
+    assert distance(run(openvino_core().read_model(tmp_path / "i3d.xml"), clip), scores) < 1e-4
 
 
 # Any model.

@@ -21,6 +21,7 @@ from actionzoo.backends.openvino_backend import (
     SPEC_PATH,
     OpenVINOBackend,
     import_openvino,
+    openvino_core,
     read_network,
 )
 from actionzoo.catalog import get_spec
@@ -119,7 +120,7 @@ def in_turn(files: Sequence[Path], clip: np.ndarray) -> np.ndarray:
     """Compute logits as Open Model Zoo's demo does: frame by frame, then the decoder."""
     settings = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = [
-        openvino.Core().compile_model(file, "CPU", settings)
+        openvino_core().compile_model(file, "CPU", settings)
         for file in files
         if file.suffix == ".xml"
     ]

@@ -15,6 +15,7 @@ import pytest
 
 from actionzoo.backends.openvino_backend import SPEC_PATH, OpenVINOBackend, import_openvino
 from actionzoo.errors import BadWeights, ConfigError
+from actionzoo.pretrained import ASSETS
 from actionzoo.spec import InputSpec, ModelSpec, Resize
 
 openvino = import_openvino()
@@ -276,3 +277,28 @@ def test_the_first_inferences_may_come_together(tmp_path: Path, attempt: int) ->
     """OpenVINO's first use of numpy from two threads at once used to hang two times in five."""
     command = [sys.executable, "-c", FIRST_TOGETHER, str(write(tmp_path / "model.xml"))]
     assert subprocess.run(command, timeout=60).returncode == 0
+
+
+_SIGNAL_AFTERWARDS = """
+import gc, os, signal, sys, threading
+from pathlib import Path
+import numpy as np
+from actionzoo.backends.openvino_backend import OpenVINOBackend
+held = [OpenVINOBackend(Path(sys.argv[1]))]
+held[0](np.zeros((1, *held[0].spec.input.shape), np.float32))
+def let_go():
+    held.clear()
+    gc.collect()
+thread = threading.Thread(target=let_go)
+thread.start()
+thread.join()
+signal.signal(signal.SIGINT, lambda *_: print("heard", flush=True))
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_signals_are_heard_after_a_network_was_let_go_in_another_thread() -> None:
+    """The plugin's stack for signals goes with the last network of a core, if the core goes too."""
+    command = [sys.executable, "-c", _SIGNAL_AFTERWARDS, str(ASSETS / "figures10.xml")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr

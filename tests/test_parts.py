@@ -16,7 +16,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from actionzoo.backends.openvino_backend import NAME_PATH, OpenVINOBackend, import_openvino
+from actionzoo.backends.openvino_backend import (
+    NAME_PATH,
+    OpenVINOBackend,
+    import_openvino,
+    openvino_core,
+)
 from actionzoo.conversion.forms import Wanted, pieces
 from actionzoo.conversion.onnx import save_onnx, to_onnx
 from actionzoo.conversion.openvino import save_openvino, to_openvino
@@ -35,7 +40,7 @@ openvino = import_openvino()
 
 
 def compile_file(path: Path) -> Any:
-    return openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return openvino_core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
 
 def write(made: list[Piece], folder: Path) -> list[Path]:
@@ -111,7 +116,7 @@ def distance(one: np.ndarray, other: Tensor | np.ndarray) -> float:
 def test_names_and_shapes_are_those_of_the_documents(
     part: str, taken: list[int], given: list[int], folder: Path
 ) -> None:
-    file = openvino.Core().read_model(folder / f"{NAME}-{part}.xml")
+    file = openvino_core().read_model(folder / f"{NAME}-{part}.xml")
     assert len(file.inputs) == len(file.outputs) == 1
     assert file.input(0).names == {"0"}
     assert list(file.input(0).shape) == taken
@@ -182,13 +187,13 @@ def demo(folder: Path, frames: list[np.ndarray]) -> tuple[list[np.ndarray], list
         Logits of each answer, and the pixels that were encoded.
     """
     models = [
-        openvino.Core().read_model(folder / f"{NAME}-{one}.xml") for one in ("encoder", "decoder")
+        openvino_core().read_model(folder / f"{NAME}-{one}.xml") for one in ("encoder", "decoder")
     ]
     names = [(one.input(0).get_any_name(), one.output(0).get_any_name()) for one in models]
     _, _, size, _ = models[0].input(0).shape
     window: deque[np.ndarray] = deque(maxlen=models[1].input(0).shape[1])
     encode, decode = (
-        openvino.Core()
+        openvino_core()
         .compile_model(one, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         .create_infer_request()
         for one in models
@@ -245,7 +250,7 @@ def test_assembled_they_are_the_model(folder: Path, network: vtn.VTN, tmp_path: 
 def test_any_number_of_classes(classes: int, layer_norm: bool, tmp_path: Path) -> None:
     spec, model = small_spec(classes), small(classes, layer_norm=layer_norm)
     files = write(pieces(model, spec, Wanted()), tmp_path)
-    assert list(openvino.Core().read_model(files[2]).output(0).shape) == [1, classes]
+    assert list(openvino_core().read_model(files[2]).output(0).shape) == [1, classes]
     backend = OpenVINOBackend(assemble(files, spec, tmp_path / "whole.xml"))
     clips = random_clips(spec)
     with torch.no_grad():

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from actionzoo.backends.axes import arranged
 from actionzoo.backends.onnx_backend import OnnxBackend
-from actionzoo.backends.openvino_backend import OpenVINOBackend, import_openvino
+from actionzoo.backends.openvino_backend import OpenVINOBackend, openvino_core
 from actionzoo.catalog import get_spec
 from actionzoo.conversion.onnx import save_onnx, to_onnx
 from actionzoo.conversion.openvino import save_openvino, to_openvino
@@ -186,7 +186,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def plain_openvino(folder: Path) -> Callable[[np.ndarray], np.ndarray]:
     """Run the file as anyone would."""
-    model = import_openvino().Core().compile_model(folder / "colours.xml", "CPU", FLOAT32)
+    model = openvino_core().compile_model(folder / "colours.xml", "CPU", FLOAT32)
     return lambda frames: model({"frames": frames})["scores"]
 
 
@@ -243,14 +243,14 @@ def test_axes_that_are_free_have_names(files: Path) -> None:
     (port,) = onnxruntime.InferenceSession(files / "colours.onnx").get_inputs()
     assert port.shape == ["batch", 4, "height", "width", 3]
     assert port.type == "tensor(uint8)"
-    shape = import_openvino().Core().read_model(files / "colours.xml").input("frames").partial_shape
+    shape = openvino_core().read_model(files / "colours.xml").input("frames").partial_shape
     assert shape.to_string() == "[?,4,?,?,3]"
 
 
 def test_a_file_may_be_given_one_size(files: Path) -> None:
-    network = import_openvino().Core().read_model(files / "colours.xml")
+    network = openvino_core().read_model(files / "colours.xml")
     network.reshape([1, 4, 20, 30, 3])
-    run = import_openvino().Core().compile_model(network, "CPU", FLOAT32)
+    run = openvino_core().compile_model(network, "CPU", FLOAT32)
     frames = frames_of(20, 30, frames=4)
     expected = OpenVINOBackend(files / "colours.xml")(frames.transpose(0, 4, 1, 2, 3))
     np.testing.assert_allclose(run([frames])[0], expected, atol=1e-5)

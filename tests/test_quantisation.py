@@ -11,7 +11,12 @@ import torch
 from torch import nn
 
 from actionzoo.backends.onnx_backend import SPEC_KEY, OnnxBackend
-from actionzoo.backends.openvino_backend import SPEC_PATH, OpenVINOBackend, import_openvino
+from actionzoo.backends.openvino_backend import (
+    SPEC_PATH,
+    OpenVINOBackend,
+    import_openvino,
+    openvino_core,
+)
 from actionzoo.conversion.onnx import save_onnx, to_onnx
 from actionzoo.conversion.openvino import save_openvino, to_openvino
 from actionzoo.conversion.pieces import whole_model
@@ -180,9 +185,7 @@ def nearness(feeds, reference):
 
 @pytest.fixture(scope="module")
 def judge(network, feeds):
-    compiled = (
-        import_openvino().Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    )
+    compiled = openvino_core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return nearness(feeds, lambda feed: list(compiled(list(feed)).values()))
 
 

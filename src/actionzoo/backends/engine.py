@@ -14,7 +14,7 @@ import numpy as np
 
 from actionzoo.backends import onnx_backend, openvino_backend
 from actionzoo.backends.onnx_backend import PART_KEY
-from actionzoo.backends.openvino_backend import PART_PATH, import_openvino
+from actionzoo.backends.openvino_backend import PART_PATH, openvino_core
 from actionzoo.errors import ConfigError
 from actionzoo.spec import ModelSpec
 
@@ -76,7 +76,7 @@ def open_engine(path: Path, device: str, *, spec: ModelSpec | None = None) -> En
 
 
 def _open_openvino(path: Path, device: str, spec: ModelSpec | None) -> Engine:
-    core = import_openvino().Core()
+    core = openvino_core()
     device = openvino_backend.check_device(core, device)
     network = openvino_backend.read_network(path)
     told = network.has_rt_info(PART_PATH)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -61,13 +62,30 @@ def import_openvino() -> Any:
     return openvino
 
 
+def openvino_core() -> Any:
+    """Return OpenVINO's core, the same one for as long as the process lives.
+
+    The CPU plugin of a core gives the thread that loads it a stack for signals, and takes it away
+    in whichever thread lets go of the core's last network. With cores that come and go the next
+    signal, Ctrl-C or a child that ends, finds no stack, and the process is gone without a word.
+    """
+    openvino = import_openvino()
+    with _IMPORTING:
+        return _only_core(openvino)
+
+
+@cache
+def _only_core(openvino: Any) -> Any:
+    return openvino.Core()
+
+
 def read_network(path: Path) -> Any:
     """Read a network of any format that OpenVINO knows; an IR's ``.bin`` lies beside its ``.xml``.
 
     Raises:
         BadWeights: A file is missing, damaged or no model.
     """
-    return _read_network(import_openvino().Core(), path)
+    return _read_network(openvino_core(), path)
 
 
 def describe_network(network: Any, spec: ModelSpec, path: Path) -> None:
@@ -149,7 +167,7 @@ class OpenVINOBackend:
         fed: InputSpec | None = None,
         cache: Path | None = None,
     ) -> None:
-        core = import_openvino().Core()
+        core = openvino_core()
         device = check_device(core, device)
         network = _read_network(core, path)
         _refuse_part(network, path)

@@ -18,6 +18,7 @@ from actionzoo.backends.openvino_backend import (
     OpenVINOBackend,
     draft_model,
     import_openvino,
+    openvino_core,
 )
 from actionzoo.conversion.pieces import Piece, whole_model
 from actionzoo.conversion.same import Precision, check_same
@@ -102,5 +103,5 @@ def compiled(module: nn.Module, spec: ModelSpec) -> Callable[[np.ndarray], np.nd
     """
     network = to_openvino(whole_model(module, spec))
     settings = {"INFERENCE_PRECISION_HINT": "f32"}
-    run = import_openvino().Core().compile_model(network, "CPU", settings)
+    run = openvino_core().compile_model(network, "CPU", settings)
     return lambda clips: np.asarray(run(arranged(clips, spec.input.layout))[0], np.float32)

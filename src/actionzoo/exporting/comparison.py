@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from actionzoo.backends import Backend
-from actionzoo.backends.openvino_backend import import_openvino
+from actionzoo.backends.openvino_backend import openvino_core
 from actionzoo.errors import ConfigError
 from actionzoo.evaluation.bootstrap import wilson_interval
 from actionzoo.exporting.certificate import (
@@ -390,7 +390,7 @@ def machine() -> dict[str, Any]:
     flags = _cpu_flags()
     return {
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": str(import_openvino().Core().get_property("CPU", "FULL_DEVICE_NAME")),
+        "processor": str(openvino_core().get_property("CPU", "FULL_DEVICE_NAME")),
         "cores": os.cpu_count(),
         "int8": None if flags is None else [one for one in _INT8_FLAGS if one in flags],
     }

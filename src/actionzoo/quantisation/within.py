@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from actionzoo.backends.onnx_backend import import_onnxruntime
-from actionzoo.backends.openvino_backend import import_openvino
+from actionzoo.backends.openvino_backend import import_openvino, openvino_core
 from actionzoo.errors import ConfigError
 from actionzoo.quantisation.feeds import Feeds, Progress, dataset
 from actionzoo.quantisation.layers import (
@@ -140,7 +140,7 @@ def _take_back_openvino(network: Any, plain: Any, order: _Order) -> tuple[Any, t
 
 def _take_back_onnx(graph: Any, plain: Any, order: _Order) -> tuple[Any, tuple[str, ...]]:
     """Do the same for ONNX, whose outputs NNCF cannot compare: it is asked of the graph as IR."""
-    network = import_openvino().Core().read_model(graph.SerializeToString())
+    network = openvino_core().read_model(graph.SerializeToString())
     feeds, preset, transformer = order.feeds, order.preset, order.transformer
     mended = in_integers(_controlled(network, order))
     whole = in_integers(quantise_openvino(network, feeds, preset=preset, transformer=transformer))
@@ -205,7 +205,7 @@ class _Validation:
 
 def _run_openvino(network: Any) -> Run:
     settings = {"INFERENCE_PRECISION_HINT": "f32"}
-    return _runner(import_openvino().Core().compile_model(network, "CPU", settings))
+    return _runner(openvino_core().compile_model(network, "CPU", settings))
 
 
 def _runner(compiled: Any) -> Run:
