@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from actionzoo.backends.onnx_backend import OnnxBackend
-from actionzoo.backends.openvino_backend import OpenVINOBackend, import_openvino
+from actionzoo.backends.openvino_backend import OpenVINOBackend, openvino_core
 from actionzoo.conversion.onnx import save_onnx, to_onnx
 from actionzoo.conversion.openvino import save_openvino, to_openvino
 from actionzoo.conversion.pieces import whole_model
@@ -160,8 +160,7 @@ def moved(tuned: nn.Module, network: nn.Module) -> bool:
 
 def fed_floats(ir: Path) -> list[str]:
     """Return the names of the convolutions of a compiled IR that are not fed whole numbers."""
-    ov = import_openvino()
-    compiled = ov.Core().compile_model(ir, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(ir, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     layers = [
         one
         for one in compiled.get_runtime_model().get_ops()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import logging
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -81,3 +83,23 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         theirs.handlers = handlers
+        _drop_signal_stack()
+
+
+class _SignalStack(ctypes.Structure):
+    """``stack_t`` of Linux, sigaltstack(2)."""
+
+    _fields_ = (("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
+
+
+_DISABLED = 2
+
+
+def _drop_signal_stack() -> None:
+    """Have this thread's signals use its own stack.
+
+    NNCF makes cores of OpenVINO that come and go; see ``openvino_core`` for what they leave behind.
+    """
+    if sys.platform == "linux":
+        none = _SignalStack(None, _DISABLED, 0)
+        ctypes.CDLL(None).sigaltstack(ctypes.byref(none), None)
